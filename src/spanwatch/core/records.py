@@ -1,0 +1,106 @@
+r"""The journal's records: one line each, `crc32 json\n`, so that damage costs one line and no more.
+
+A reader resynchronises at the next newline. Payloads are JSON in ASCII, so a newline can only end a record.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import crc32
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Literal, cast
+
+from spanwatch.core.call import USAGE_FIELDS, Call, CallStatus, Cost, CostReason, CostStatus, Usage
+
+VERSION = 1
+Kind = Literal["head", "span", "call", "log", "dropped"]
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, ensure_ascii=True, default=str).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One record read back: the offset just after it, and its payload, or None where it was damaged."""
+
+    end: int
+    payload: dict[str, Any] | None
+
+
+def frame(kind: Kind, body: dict[str, Any]) -> bytes:
+    """One record as a line. `body` must be JSON; what is not becomes its `str`."""
+    data = _encode({"k": kind, **body}).encode("ascii")
+    return b"%08x %b\n" % (crc32(data), data)
+
+
+def lines(data: bytes, start: int = 0) -> Iterator[Line]:
+    """Every whole line of `data`; a torn tail (no newline yet) is left for the next read."""
+    position = 0
+    while (newline := data.find(b"\n", position)) >= 0:
+        yield Line(start + newline + 1, unframe(data[position:newline]))
+        position = newline + 1
+
+
+def unframe(line: bytes) -> dict[str, Any] | None:
+    """The payload of one line, or None when its checksum or its JSON is wrong."""
+    if len(line) < 11 or line[8:9] != b" ":
+        return None
+    try:
+        if int(line[:8], 16) != crc32(line[9:]):
+            return None
+        payload = json.loads(line[9:])
+    except ValueError:
+        return None
+    return payload if isinstance(payload, dict) else None
+
+
+def call_body(call: Call) -> dict[str, Any]:
+    """A call as the body of a `call` record: fields at their default are left out."""
+    body: dict[str, Any] = {}
+    for name, default in _CALL_DEFAULTS:
+        value = getattr(call, name)
+        if value != default:
+            body[name] = value
+    if call.usage is not None:
+        body["usage"] = call.usage.reported()
+    if call.cost is not None:
+        body["cost"] = _cost_body(call.cost)
+    return body
+
+
+def call_from(body: dict[str, Any]) -> Call:
+    """The call of a `call` record. Unknown keys, from a newer version, are ignored.
+
+    Raises:
+        TypeError, ValueError: the body is not that of a call.
+    """
+    known = {name: body[name] for name, _ in _CALL_DEFAULTS if name in body}
+    usage = cast("dict[str, Any] | None", body.get("usage"))
+    cost = cast("dict[str, Any] | None", body.get("cost"))
+    known["status"] = CallStatus(known.get("status", CallStatus.OK))
+    known["finish_reasons"] = tuple(known.get("finish_reasons", ()))
+    known["price_context"] = tuple((key, value) for key, value in known.get("price_context", ()))
+    return Call(
+        **known, usage=None if usage is None else usage_from(usage), cost=None if cost is None else cost_from(cost)
+    )
+
+
+def usage_from(reported: dict[str, Any]) -> Usage:
+    """A usage from counts by unit name; units without a field of their own go to `other`."""
+    named = {name: reported[name] for name in USAGE_FIELDS if name in reported}
+    other = tuple((name, value) for name, value in reported.items() if name not in named)
+    return Usage(**named, other=other)
+
+
+def cost_from(body: dict[str, Any]) -> Cost:
+    """A cost from the body of a `call` record; its lines are not kept there."""
+    known = {name: body[name] for name in _COST_FIELDS if name in body}
+    status, reasons = CostStatus(known.pop("status")), tuple(CostReason(reason) for reason in known.pop("reasons", ()))
+    return Cost(known.pop("nano_usd", None), status, reasons, **known)
+
+
+def _cost_body(cost: Cost) -> dict[str, Any]:
+    return {name: value for name in _COST_FIELDS if (value := getattr(cost, name)) not in (None, ())}
+
+
+_CALL_DEFAULTS = tuple((field.name, field.default) for field in fields(Call) if field.name not in {"usage", "cost"})
+_COST_FIELDS = tuple(field.name for field in fields(Cost) if field.name != "lines")

@@ -1,0 +1,1 @@
+"""SQLite (WAL), a projection of the journal: whoever reads first catches up."""
