@@ -10,6 +10,7 @@ from typing import Literal
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai/1.42.0"
 SCOPE = "spanwatch"
+CONFIG_FILE = "spanwatch.toml"
 
 # Operations (`gen_ai.operation.name`)
 CHAT = "chat"

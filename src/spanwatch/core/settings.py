@@ -1,0 +1,175 @@
+"""Settings: frozen; arguments > environment (passed in) > spanwatch.toml > default.
+
+A wrong value of ours is a `ConfigurationError`. A wrong value of a standard `OTEL_*` variable, which other libraries
+read too, is ignored and kept as a note for the start line, as the specification asks.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spanwatch.core import values
+from spanwatch.core.errors import ConfigurationError
+from spanwatch.core.exports import PROTOCOLS, Export, exports_for
+from spanwatch.core.names import CONFIG_FILE, USAGE_COST
+
+ENGINES = ("spanwatch", "openllmetry", "none")
+BANNERS = ("auto", "on", "off")
+
+_CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be configured. Sizes are bytes, times seconds, ages days; None is "not said"."""
+
+    service: str | None = None
+    home: str = ".spanwatch"
+    endpoint: str | None = None
+    protocol: str | None = None
+    content: bool = False
+    content_max_bytes: int = 65_536
+    openai: str = "spanwatch"
+    stream_usage: bool = True
+    cost_attributes: tuple[str, ...] = (USAGE_COST,)
+    prices: str | None = None
+    store: bool = True
+    retention_days: float = 30.0
+    retention_bytes: int = 1_073_741_824
+    sample: float | None = None
+    exit_timeout: float = 2.0
+    banner: str = "auto"
+    disabled: bool = False
+    exports: tuple[Export, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ours(self) -> bool:
+        """Whether the endpoint was given to spanwatch, and not only to every OTel exporter by the environment."""
+        return any(export.url is not None for export in self.exports)
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A raw value and the words that say where it came from."""
+
+    raw: Any
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    parse: Callable[[Any], Any]
+    remedy: str
+    variables: tuple[str, ...] = ()
+    standard: str | None = None  # an OTEL_* variable with the same meaning
+
+
+def resolve(
+    arguments: Mapping[str, Any], environ: Mapping[str, str], toml: str = "", *, source: str = CONFIG_FILE
+) -> Settings:
+    """The settings in force.
+
+    `arguments` are those of `configure()`, None meaning "not said"; `toml` is the text of `source`.
+
+    Raises:
+        ConfigurationError: a value or key is wrong; names the setting, its origin, its value and the remedy.
+    """
+    table = _table(toml, source)
+    notes: list[str] = []
+    known: dict[str, Any] = {}
+    for name, setting in _SETTINGS.items():
+        value = _find(name, arguments, environ, table, source)
+        if value is not None:
+            known[name] = _parsed(name, value)
+        elif setting.standard is not None and environ.get(setting.standard, "").strip():
+            parsed = _lenient(setting, setting.standard, environ[setting.standard], notes)
+            if parsed is not None:
+                known[name] = parsed
+    if "service" not in known and (service := _resource_service(environ.get("OTEL_RESOURCE_ATTRIBUTES", ""))):
+        known["service"] = service
+    known["disabled"] = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    exports = exports_for(known.get("endpoint"), known.get("protocol"), environ, notes)
+    return Settings(**known, exports=exports, notes=tuple(notes))
+
+
+def _table(toml: str, source: str) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{source} is not valid TOML: {error}") from None
+    for key in table:
+        if key not in _SETTINGS:
+            close = difflib.get_close_matches(key, _SETTINGS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"the settings are {', '.join(sorted(_SETTINGS))}"
+            raise ConfigurationError(f"unknown setting {key!r} in {source}; {hint}")
+    return table
+
+
+def _find(
+    name: str, arguments: Mapping[str, Any], environ: Mapping[str, str], table: Mapping[str, Any], source: str
+) -> _Value | None:
+    setting = _SETTINGS[name]
+    if arguments.get(name) is not None:
+        return _Value(arguments[name], f"argument {name}=")
+    for variable in setting.variables:
+        if environ.get(variable, "").strip():
+            return _Value(environ[variable].strip(), f"environment variable {variable}")
+    if name in table and not environ.get(setting.standard or "", "").strip():
+        return _Value(table[name], f"{name} in {source}")
+    return None
+
+
+def _parsed(name: str, value: _Value) -> Any:
+    setting = _SETTINGS[name]
+    try:
+        return setting.parse(value.raw)
+    except (TypeError, ValueError):
+        raise ConfigurationError(
+            f"setting {name} ({value.origin}) cannot be {values.masked(value.raw)!r}: give {setting.remedy}"
+        ) from None
+
+
+def _lenient(setting: _Setting, variable: str, raw: str, notes: list[str]) -> Any:
+    try:
+        return setting.parse(raw.strip())
+    except (TypeError, ValueError):
+        notes.append(f"{variable}={raw} ignored, it takes {setting.remedy}")
+        return None
+
+
+def _resource_service(attributes: str) -> str | None:
+    pairs = (item.partition("=") for item in attributes.split(","))
+    return next((value.strip() for key, _, value in pairs if key.strip() == "service.name" and value.strip()), None)
+
+
+_SWITCH = "on or off"
+_SETTINGS: dict[str, _Setting] = {
+    "service": _Setting(values.text, "a name, such as 'support-bot'", ("SPANWATCH_SERVICE",), "OTEL_SERVICE_NAME"),
+    "home": _Setting(values.path, "a directory", ("SPANWATCH_HOME",)),
+    "endpoint": _Setting(values.url, "an OTLP base URL, such as 'http://localhost:4318'", ("SPANWATCH_ENDPOINT",)),
+    "protocol": _Setting(values.one_of(*PROTOCOLS), "'http/protobuf' or 'grpc'", ("SPANWATCH_PROTOCOL",)),
+    "content": _Setting(values.content, _SWITCH, ("SPANWATCH_CONTENT",), _CONTENT_VARIABLE),
+    "content_max_bytes": _Setting(
+        values.count(0, 1 << 30), "a number of bytes up to 1073741824", ("SPANWATCH_CONTENT_MAX_BYTES",)
+    ),
+    "openai": _Setting(values.one_of(*ENGINES), "one of 'spanwatch', 'openllmetry', 'none'", ("SPANWATCH_OPENAI",)),
+    "stream_usage": _Setting(values.switch, _SWITCH, ("SPANWATCH_STREAM_USAGE",)),
+    "cost_attributes": _Setting(
+        values.names, "attribute names separated by commas, or 'none'", ("SPANWATCH_COST_ATTRIBUTES",)
+    ),
+    "prices": _Setting(values.path, "the path of a price file", ("SPANWATCH_PRICES",)),
+    "store": _Setting(values.switch, _SWITCH, ("SPANWATCH_STORE",)),
+    "retention_days": _Setting(
+        values.number(0, 36_500), "a number of days from 0 to 36500", ("SPANWATCH_RETENTION_DAYS",)
+    ),
+    "retention_bytes": _Setting(values.count(0, 1 << 50), "a number of bytes", ("SPANWATCH_RETENTION_BYTES",)),
+    "sample": _Setting(values.number(0, 1), "a ratio from 0 to 1, such as 0.01", ("SPANWATCH_SAMPLE",)),
+    "exit_timeout": _Setting(values.number(0, 60), "seconds from 0 to 60", ("SPANWATCH_EXIT_TIMEOUT",)),
+    "banner": _Setting(values.one_of(*BANNERS), "one of 'auto', 'on', 'off'", ("SPANWATCH_BANNER",)),
+}
+NAMES: tuple[str, ...] = tuple(_SETTINGS)

@@ -1,0 +1,106 @@
+"""Parsers of single settings: a raw value from code, environment or TOML in, the typed value out.
+
+Each raises TypeError or ValueError without a text: the caller knows the setting, its origin and the remedy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+_CONTENT_WORDS = {"span_only": True, "span_and_event": True, "no_content": False, "event_only": False}
+
+
+def text(raw: Any) -> str:
+    """Words that are not blank."""
+    if not isinstance(raw, str) or not raw.strip():
+        raise ValueError
+    return raw.strip()
+
+
+def path(raw: Any) -> str:
+    """A path, as text or `pathlib` object."""
+    return str(raw) if isinstance(raw, PurePath) else text(raw)
+
+
+def url(raw: Any) -> str:
+    """An http or https URL with a host."""
+    address = text(raw)
+    scheme, separator, rest = address.partition("://")
+    if not separator or scheme.lower() not in {"http", "https"} or not rest.strip("/"):
+        raise ValueError
+    return address
+
+
+def switch(raw: Any) -> bool:
+    """A bool, or one of the usual words for it."""
+    if isinstance(raw, bool):
+        return raw
+    word = text(raw).lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError
+    return word in _TRUE
+
+
+def content(raw: Any) -> bool:
+    """A switch, or a word of the convention; spanwatch has content on spans only, so `event_only` is off."""
+    word = raw.strip().lower() if isinstance(raw, str) else None
+    return _CONTENT_WORDS[word] if word in _CONTENT_WORDS else switch(raw)
+
+
+def one_of(*choices: str) -> Callable[[Any], str]:
+    """A parser of one word out of `choices`; a bool reads as on or off."""
+
+    def parse(raw: Any) -> str:
+        if raw is False and "off" in choices:
+            return "off"
+        word = "on" if raw is True else text(raw).lower()
+        if word not in choices:
+            raise ValueError
+        return word
+
+    return parse
+
+
+def number(low: float, high: float) -> Callable[[Any], float]:
+    """A parser of a number from `low` to `high`."""
+
+    def parse(raw: Any) -> float:
+        if isinstance(raw, bool):
+            raise TypeError
+        value = float(raw)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def count(low: int, high: int) -> Callable[[Any], int]:
+    """A parser of a whole number from `low` to `high`."""
+
+    def parse(raw: Any) -> int:
+        if isinstance(raw, (bool, float)):
+            raise TypeError
+        value = int(raw)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def names(raw: Any) -> tuple[str, ...]:
+    """Names in a sequence or separated by commas; `none` is no name."""
+    items = raw.split(",") if isinstance(raw, str) else list(raw)
+    words = tuple(text(item) for item in items)
+    return () if words == ("none",) else words
+
+
+def masked(raw: Any) -> Any:
+    """The value as it may be shown: without the user and password of a URL."""
+    return re.sub(r"//[^/@\s]*@", "//***@", raw) if isinstance(raw, str) else raw
