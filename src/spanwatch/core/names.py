@@ -101,6 +101,8 @@ OPENAI_RESPONSE_SYSTEM_FINGERPRINT = "openai.response.system_fingerprint"
 
 ERROR_TYPE = "error.type"
 ERROR_OTHER = "_OTHER"
+EXCEPTION_TYPE = "exception.type"
+EXCEPTION_MESSAGE = "exception.message"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
 USER_ID = "user.id"

@@ -22,8 +22,8 @@ class Content:
 class Telemetry:
     """The hooks of one configured pipeline; none of them raises.
 
-    `finish(span, call, *, extra=None, error=None)` prices the call, writes response, usage and cost on the span, ends it
-    at `call.ended_ns` and hands the call to journal, roll-up and metrics. `defer` may be called from a GC finalizer.
+    `finish(span, call, *, extra=None, error=None)` prices the call, writes response, usage and cost on the span, ends
+    it at `call.ended_ns` and hands the call to journal, roll-up and metrics. `defer` may be called in a GC finalizer.
     """
 
     tracer: Callable[[], Tracer]

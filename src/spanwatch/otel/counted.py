@@ -1,0 +1,73 @@
+"""What was counted already: calls by our own id, responses by theirs. Bounded; the oldest are forgotten."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from opentelemetry.trace import SpanContext
+
+from spanwatch.core.call import Call
+from spanwatch.otel.frames import Frame
+
+KEPT = 8_192
+
+
+@dataclass(slots=True)
+class Awaited:
+    """A counted call whose usage may come later, with the frame and context of its span."""
+
+    call: Call
+    frame: Frame | None
+    context: SpanContext | None
+
+
+class Counted:
+    """Decides once per call and once per response, from any thread."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside
+        self._calls: OrderedDict[str, None] = OrderedDict()
+        self._responses: OrderedDict[str, dict[str, int]] = OrderedDict()
+        self._awaited: OrderedDict[str, Awaited] = OrderedDict()
+
+    def first(self, call_id: str) -> bool:
+        """Whether this call is seen for the first time."""
+        with self._lock:
+            if call_id in self._calls:
+                return False
+            self._calls[call_id] = None
+            if len(self._calls) > self._kept:
+                self._calls.popitem(last=False)
+            return True
+
+    def repeated(self, response_id: str, scope: str) -> bool:
+        """Whether another instrumentation counted this response already.
+
+        The n-th report of an id by one scope repeats the n-th by any other: servers that reuse an id are counted right.
+        """
+        with self._lock:
+            reports = self._responses.setdefault(response_id, {})
+            before = max(reports.values(), default=0)
+            reports[scope] = reports.get(scope, 0) + 1
+            if len(self._responses) > self._kept:
+                self._responses.popitem(last=False)
+            return reports[scope] <= before
+
+    def await_usage(self, call: Call, frame: Frame | None, context: SpanContext | None) -> None:
+        """Remember a counted call without usage by its response id."""
+        if call.response_id is None:
+            return
+        with self._lock:
+            self._awaited[call.response_id] = Awaited(call, frame, context)
+            if len(self._awaited) > self._kept:
+                self._awaited.popitem(last=False)
+
+    def awaited(self, response_id: str | None) -> Awaited | None:
+        """The call that waits for the usage of this response; given out once."""
+        if response_id is None:
+            return None
+        with self._lock:
+            return self._awaited.pop(response_id, None)

@@ -1,0 +1,246 @@
+"""The journal: one append without fsync per finished span, call or log record; survives SIGKILL.
+
+A process writes segments `journal/<instance>-<n>.log` under the home directory and holds a lock on the one it
+appends to, so that the store knows which are finished. A forked child writes its own, under its own instance id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spanwatch.core.records import VERSION, Kind, frame
+from spanwatch.core.sanitise import Sanitiser
+from spanwatch.otel.guard import say
+
+SEGMENT_BYTES = 8 * 1024 * 1024
+RETRY_S = 5.0
+UNWRITABLE = "journal_unwritable"
+UNENCODABLE = "unencodable"
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who writes: the body of a segment's first record. `resource` is asked anew for each segment."""
+
+    service: str
+    run: str | None = None
+    resource: Callable[[], Mapping[str, Any]] = dict
+
+
+class Journal:
+    """Appends records from any thread and never raises; what cannot be written is counted by reason.
+
+    Args:
+        home: The `.spanwatch` directory; made when missing, mode 0700.
+        origin: What the first record of each segment says.
+        new_id: 32 hex characters, a new instance id for this process and for each forked child.
+        lost: Called with a reason and a count for records that were not kept. May be called under load: be quick.
+        segment_bytes: Size at which a new segment is begun.
+        retry_s: Seconds between attempts while the directory cannot be written.
+    """
+
+    _lock: threading.RLock
+    _fd: int
+    _size: int
+    _number: int
+    _opened: bool
+    _switching: bool
+    _failed_at: float | None
+    _lost_since: int
+    _late: list[bytes]
+    _news: list[tuple[object, ...]]
+
+    def __init__(
+        self,
+        home: Path,
+        origin: Origin,
+        new_id: Callable[[], str],
+        *,
+        lost: Callable[[str, int], None] = lambda _reason, _count: None,
+        segment_bytes: int = SEGMENT_BYTES,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self.home = home
+        self.instance = new_id()
+        self.appended = 0
+        self.dropped: dict[str, int] = {}
+        self._origin, self._new_id, self._lost = origin, new_id, lost
+        self._segment_bytes, self._retry_s = segment_bytes, retry_s
+        self._forget()
+        again = weakref.WeakMethod(self._in_child)
+        os.register_at_fork(after_in_child=lambda: (method := again()) and method())
+
+    def append(self, kind: Kind, body: dict[str, Any]) -> bool:
+        """Write one record; False when it was dropped."""
+        try:
+            data = frame(kind, body)
+        except Exception:  # noqa: BLE001 (a value's own methods run here)
+            cleaned = _cleaned(kind, body)
+            if cleaned is None:
+                self._drop(UNENCODABLE)
+                return False
+            data = cleaned
+        with self._lock:
+            if self._switching:  # a finalizer of the host ran inside our own rotation, on this thread
+                self._late.append(data)
+                return True
+            kept = self._write(data)
+        if self._news:
+            self._tell()
+        return kept
+
+    def close(self) -> None:
+        """Finish the segment, so that the store may remove it; a later append begins another."""
+        with self._lock:
+            self._leave()
+
+    @property
+    def writable(self) -> bool:
+        """Whether the last attempt to write succeeded."""
+        return self._failed_at is None
+
+    def _write(self, data: bytes) -> bool:
+        if self._size + len(data) > self._segment_bytes or self._fd < 0 or self._unlinked():
+            self._rotate()
+        if self._fd >= 0 and self._put(data):
+            self.appended += 1
+            return True
+        self._drop(UNWRITABLE)
+        return False
+
+    def _put(self, data: bytes) -> bool:
+        """One write; a partial one (a full disk) is taken back, or at least ended, so that it costs one record."""
+        try:
+            written = os.write(self._fd, data)
+        except OSError as error:
+            return self._fail(error)
+        if written == len(data):
+            self._size += written
+            return True
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._fd, self._size)
+        return self._fail(OSError("no space left for a whole record"))
+
+    def _unlinked(self) -> bool:
+        try:
+            return os.fstat(self._fd).st_nlink == 0
+        except OSError:
+            return True
+
+    def _rotate(self) -> None:
+        if self._failed_at is not None and time.monotonic() - self._failed_at < self._retry_s:
+            return
+        self._switching = True
+        try:
+            self._leave()
+            self._open()
+        except OSError as error:
+            self._leave()
+            self._fail(error)
+        finally:
+            self._switching = False
+        late, self._late = self._late, []
+        for data in late:
+            if not (self._fd >= 0 and self._put(data)):
+                self._drop(UNWRITABLE)
+
+    def _open(self) -> None:
+        self.home.mkdir(mode=0o700, parents=not self._opened, exist_ok=True)
+        folder = self.home / "journal"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._number += 1
+        path = folder / f"{self.instance}-{self._number}.log"
+        self._fd = os.open(path, _FLAGS, 0o600)
+        with contextlib.suppress(OSError):  # a file system without locks: its segments are not removed early either
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        head = frame("head", self._head())
+        self._size = os.write(self._fd, head)
+        if self._size != len(head):
+            path.unlink()
+            raise OSError("no space left for a segment's first record")
+        self._opened = True
+        if self._failed_at is not None:
+            self._failed_at = None
+            lost, self._lost_since = self._lost_since, 0
+            self._put(frame("dropped", {"n": lost, "reason": UNWRITABLE, "kind": "any"}))
+            self._news.append(("the journal in %s is written again; %d records were lost", self.home, lost))
+
+    def _head(self) -> dict[str, Any]:
+        origin = self._origin
+        try:
+            resource = Sanitiser().attributes(origin.resource())
+        except Exception:  # noqa: BLE001 (a resource is given by the host)
+            resource = {}
+        return {
+            "v": VERSION,
+            "instance": self.instance,
+            "pid": os.getpid(),
+            "run": origin.run,
+            "service": origin.service,
+            "at": time.time_ns(),
+            "resource": resource,
+        }
+
+    def _fail(self, error: OSError) -> bool:
+        if self._failed_at is None:
+            text = error.strerror or str(error)
+            self._news.append(("the journal in %s cannot be written (%s); calls go on without it", self.home, text))
+        self._failed_at = time.monotonic()
+        self._leave()
+        return False
+
+    def _drop(self, reason: str) -> None:
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+        if reason == UNWRITABLE:
+            self._lost_since += 1
+        self._lost(reason, 1)
+
+    def _tell(self) -> None:
+        """Say news outside the lock: the host's log handlers may come back to us."""
+        news, self._news = self._news, []
+        for text, *args in news:
+            say(str(text), *args)
+
+    def _leave(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+    def _forget(self) -> None:
+        self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside an append
+        self._fd, self._size, self._number = -1, 0, 0
+        self._opened = self._switching = False
+        self._failed_at = None
+        self._lost_since = 0
+        self._late = []
+        self._news = []
+
+    def _in_child(self) -> None:
+        """After a fork: give up the parent's segment (closing our copy keeps its lock) and begin as a new writer."""
+        opened, fd = self._opened, self._fd
+        self._forget()
+        self._opened = opened
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self.instance, self.appended, self.dropped = self._new_id(), 0, {}
+
+
+def _cleaned(kind: Kind, body: dict[str, Any]) -> bytes | None:
+    """A record whose values had to be cleaned first, or None when even that fails."""
+    sanitiser = Sanitiser()
+    try:
+        return frame(kind, {**sanitiser.attributes(body), "cut": sanitiser.cut})
+    except Exception:  # noqa: BLE001 (dropped and counted)
+        return None

@@ -1,0 +1,175 @@
+"""One daemon thread per process for what need not be done on the caller's: metrics, and ends of dropped streams."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from opentelemetry.trace import SpanContext
+
+from spanwatch.core.call import Call
+from spanwatch.otel.daemon import Daemon
+from spanwatch.otel.guard import Guard
+
+LINGER_S = 0.1  # a batch waits this long for company: counters are added once per batch
+BATCH = 2_048
+CAPACITY = 65_536
+QUEUE_FULL = "queue_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A finished call for the metrics, with the context its exemplars point at.
+
+    `settled` marks usage and cost that came late: the call itself was counted before.
+    """
+
+    call: Call
+    context: SpanContext | None = None
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Telemetry of our own that was not kept, by reason."""
+
+    reason: str
+    count: int
+
+
+Measured = Counted | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class _Barrier:
+    reached: threading.Event
+    last: bool = False
+
+
+_Item = Measured | _Barrier | Callable[[], None] | None
+
+
+class Worker:
+    """Hands calls to `record` in batches and runs deferred actions; neither ever blocks its callers.
+
+    Args:
+        record: Takes one batch; its failures are counted and said once.
+        guard: Where failures stop.
+        linger_s: Seconds a first call waits for others.
+        capacity: Calls that may wait; more are counted as lost for the metrics (journal and roll-ups have them).
+    """
+
+    _queue: SimpleQueue[_Item]
+    _hurry: threading.Event
+    _lock: threading.RLock
+    _overflow: int
+
+    def __init__(
+        self,
+        record: Callable[[Sequence[Measured]], None],
+        guard: Guard,
+        *,
+        linger_s: float = LINGER_S,
+        capacity: int = CAPACITY,
+    ) -> None:
+        self._record, self._guard = record, guard
+        self._linger_s, self._capacity = linger_s, capacity
+        self._renew()
+        self._daemon = Daemon("spanwatch-worker", self._loop, self._renew)
+
+    def put(self, item: Measured) -> None:
+        """Queue a call or a loss for the metrics."""
+        if self._queue.qsize() >= self._capacity:
+            with self._lock:
+                self._overflow += 1
+            return
+        self._queue.put(item)
+        self._daemon.ensure()
+
+    def lost(self, reason: str, count: int) -> None:
+        """Queue a loss; fits `Journal(lost=...)`."""
+        self.put(Lost(reason, count))
+
+    def start(self) -> None:
+        """Start the thread ahead of the first call, so that `defer` never has to."""
+        self._daemon.ensure()
+
+    def defer(self, action: Callable[[], None]) -> None:
+        """Run an action soon on the worker. Safe in a GC finalizer: it only appends to a reentrant queue."""
+        self._queue.put(action)
+
+    def drain(self, timeout: float) -> bool:
+        """Wait until everything queued before has been recorded; False when the time was too short."""
+        if self._daemon.current:
+            return True
+        deadline = time.monotonic() + timeout
+        if not self._daemon.ensure():
+            while not self._queue.empty() and time.monotonic() < deadline:
+                self._process(self._waiting())
+            return self._queue.empty()
+        barrier = _Barrier(threading.Event())
+        self._queue.put(barrier)
+        self._hurry.set()
+        return barrier.reached.wait(max(0.0, deadline - time.monotonic()))
+
+    def stop(self, timeout: float) -> bool:
+        """Drain, then end the thread; a later call starts another."""
+        drained = self.drain(timeout)
+        if self._daemon.alive:
+            self._queue.put(None)
+            self._hurry.set()
+            drained = self._daemon.join(timeout) and drained
+        return drained
+
+    def _loop(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            if isinstance(first, (Counted, Lost)):
+                self._hurry.wait(self._linger_s)
+            self._hurry.clear()
+            if not self._process([first, *self._waiting()]):
+                return
+
+    def _waiting(self) -> list[_Item]:
+        items: list[_Item] = []
+        try:
+            while len(items) < BATCH:
+                items.append(self._queue.get_nowait())
+        except Empty:
+            pass
+        return items
+
+    def _process(self, items: Sequence[_Item]) -> bool:
+        """Record one batch, then run what was deferred; False when told to stop."""
+        measured: list[Measured] = [item for item in items if isinstance(item, (Counted, Lost))]
+        if self._overflow:
+            with self._lock:
+                count, self._overflow = self._overflow, 0
+            measured.append(Lost(QUEUE_FULL, count))
+        if measured:
+            self._guard.run("recording metrics", self._record, measured)
+        for item in items:
+            if isinstance(item, _Barrier):
+                self._pass(item)
+            elif callable(item):
+                self._guard.run("a deferred action", item)
+        return not any(item is None for item in items)
+
+    def _pass(self, barrier: _Barrier) -> None:
+        """Let a barrier through on its second turn: what ran deferred before it may have queued calls."""
+        if barrier.last:
+            barrier.reached.set()
+        else:
+            self._queue.put(_Barrier(barrier.reached, last=True))
+            self._hurry.set()
+
+    def _renew(self) -> None:
+        self._queue = SimpleQueue()
+        self._hurry = threading.Event()
+        self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside it
+        self._overflow = 0
