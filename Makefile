@@ -1,0 +1,64 @@
+# Needs Python 3.11 or newer and make; the first target that wants packages makes .venv by itself.
+# Another interpreter: make test PYTHON=/path/to/python3.12 (after make clean)
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+READY  := $(VENV)/ready
+USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint type format bench pictures generate clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(READY) ## run a small support agent and look at what it did and cost
+	@$(PY) -m demo
+
+test: $(READY) ## run the whole test suite
+	@$(PY) -m pytest -q -n auto
+
+lint: $(READY) ## check style and formatting
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+type: $(READY) ## check types, strictly
+	@$(PY) -m mypy
+
+format: $(READY) ## format the code and mend what can be mended
+	@$(PY) -m ruff check --fix-only -q .
+	@$(PY) -m ruff format .
+
+bench: $(READY) ## measure what one call costs beside other instrumentations (installs them outside the checkout)
+	@$(PY) benchmarks/bench_calls.py
+
+pictures: $(READY) ## draw docs/pictures from the demo's real output
+	@$(PY) docs/pictures/draw.py
+
+generate: $(READY) ## write docs/reference anew from the code
+	@$(PY) -m spanwatch.generate.reference > docs/reference/telemetry.md
+
+clean: ## remove the environment, caches and build products
+	@rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(READY): pyproject.toml
+	@set -e; \
+	python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then \
+	  for candidate in python3 python3.13 python3.12 python3.11 python3.14; do \
+	    if $$candidate -c '$(USABLE)' >/dev/null 2>&1; then python=$$candidate; break; fi; \
+	  done; \
+	fi; \
+	if ! "$$python" -c '$(USABLE)' >/dev/null 2>&1; then \
+	  echo "make: no usable Python: 3.11 or newer with the venv module is needed" >&2; \
+	  echo "      (Debian and Ubuntu: apt install python3 python3-venv), or say which: make PYTHON=/path/to/python3" >&2; \
+	  exit 1; \
+	fi; \
+	if ! $(PY) -c '' >/dev/null 2>&1; then \
+	  echo "making $(VENV) with $$("$$python" --version) ..."; \
+	  "$$python" -m venv --clear $(VENV); \
+	fi; \
+	echo "installing packages into $(VENV) (once; about a minute) ..."; \
+	$(PY) -m pip install -q --disable-pip-version-check 'pip>=25.1'; \
+	$(PY) -m pip install -q --disable-pip-version-check --group dev -e .; \
+	touch $@
