@@ -1,0 +1,1 @@
+"""core → text, pure and deterministic."""
