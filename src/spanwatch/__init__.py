@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ __all__ = ["Call", "ConfigurationError", "Cost", "SpanwatchError", "Usage", "con
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return importlib.metadata.version("spanwatch")
+        return importlib.import_module("importlib.metadata").version("spanwatch")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'spanwatch' has no attribute {name!r}")

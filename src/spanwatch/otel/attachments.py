@@ -1,0 +1,246 @@
+"""How each signal is attached: *ours*, or *joined* to the application's provider, now or when it sets one later.
+
+Joining adds our processor (for metrics: nothing, our instruments are its own) and an exporter only where the endpoint
+was given to spanwatch itself; that exporter gets what spanwatch made, never what other libraries did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.sdk._logs import LogRecordProcessor
+from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+
+from spanwatch.core.exports import Export, Signal
+from spanwatch.core.names import SCHEMA_URL, SCOPE
+from spanwatch.core.settings import Settings
+from spanwatch.otel.hinges import LogHinge, SpanHinge
+from spanwatch.otel.outlets import Outlet, log_outlet, metric_outlet, span_outlet
+from spanwatch.otel.processor import LogProcessor
+from spanwatch.otel.providers import LOGS, METRICS, TRACES
+from spanwatch.otel.sampler import GenAISampler
+from spanwatch.otel.switching import OwnLoggerProvider, OwnMeterProvider, OwnTracerProvider
+from spanwatch.otel.version import VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Taps:
+    """Further receivers of everything: in tests."""
+
+    spans: tuple[SpanProcessor, ...] = ()
+    logs: tuple[LogRecordProcessor, ...] = ()
+    readers: tuple[MetricReader, ...] = ()
+
+
+class Host(Protocol):
+    """What an attachment needs of the instance that it serves."""
+
+    settings: Settings
+    taps: Taps
+
+    def resource(self) -> Resource:
+        """The resource of this process."""
+
+    def processor(self, inner: Sequence[SpanProcessor], *, whole: bool) -> SpanProcessor:
+        """The hinge's inside."""
+
+    def log_processor(self) -> LogProcessor | None:
+        """What journals log records, with the store on."""
+
+    def opened(self, outlet: Outlet) -> None:
+        """An exporter was made."""
+
+    def joined(self, signal: Signal, note: str | None) -> None:
+        """The application's provider is in force; `note` says what that one cannot do."""
+
+
+class _Attachment:
+    signal: Signal
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.is_joined = False
+
+    def export(self) -> Export | None:
+        """Where this signal goes out, in the way it is attached now; None when it does not."""
+        found = (export for export in self.host.settings.exports if export.signal == self.signal)
+        return next((export for export in found if not self.is_joined or export.url is not None), None)
+
+
+class Traces(_Attachment):
+    """Spans: a provider with sampler, hinge and exporter, or the hinge in the application's."""
+
+    signal: Signal = "traces"
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._own: OwnTracerProvider | None = None
+        self._hinge = SpanHinge(None)
+        self._seen: trace.TracerProvider | None = None
+        self._tracer: trace.Tracer = trace.NoOpTracer()
+
+    def attach(self) -> None:
+        """Join the provider in force, or set ours."""
+        theirs = TRACES.existing()
+        if theirs is not None:
+            self._join(theirs)
+            return
+        provider = OwnTracerProvider(
+            self._join, sampler=_sampler(self.host.settings), resource=self.host.resource(), shutdown_on_exit=False
+        )
+        provider.sampler = GenAISampler(provider.sampler)
+        self._hinge = SpanHinge(self.host.processor(self._inner(), whole=True))
+        provider.add_span_processor(self._hinge)
+        self._own = provider
+        TRACES.offer(provider)
+        self._seen, self._tracer = provider, _tracer(provider)
+
+    def tracer(self) -> trace.Tracer:
+        """The tracer of the provider in force now."""
+        if trace.get_tracer_provider() is not self._seen:  # replaced past the API, as test suites do
+            self._join(trace.get_tracer_provider())
+        return self._tracer
+
+    def renew(self) -> None:
+        """In a forked child: tell our provider's tracers who they are now."""
+        update = getattr(self._own, "_update_resource", None)
+        if update is not None and self._own is not None:
+            update(self.host.resource())
+
+    def detach(self) -> None:
+        """Let spans pass by."""
+        self._hinge.off()
+
+    def _join(self, provider: Any) -> None:
+        self._own, self._seen = None, provider
+        self.is_joined = True
+        self._tracer = _tracer(provider)
+        self._hinge = SpanHinge(self.host.processor(self._inner(), whole=False))
+        add = getattr(provider, "add_span_processor", None)
+        if add is not None:
+            add(self._hinge)
+        note = None if add is not None else f"{type(provider).__qualname__} takes no processor: its spans are not seen"
+        self.host.joined("traces", note)
+
+    def _inner(self) -> tuple[SpanProcessor, ...]:
+        export, taps = self.export(), self.host.taps.spans
+        if export is None:
+            return taps
+        outlet, processor = span_outlet(export, SCOPE if self.is_joined else None)
+        self.host.opened(outlet)
+        return (*taps, processor)
+
+
+class Metrics(_Attachment):
+    """Metrics: a provider, with a reader when they go out, or the application's."""
+
+    signal: Signal = "metrics"
+
+    def attach(self) -> None:
+        """Join the provider in force, or set ours."""
+        theirs = METRICS.existing()
+        if theirs is not None:
+            self._join(theirs)
+            return
+        readers = self._readers(None)
+        provider = OwnMeterProvider(
+            self._join, metric_readers=readers, resource=self.host.resource(), shutdown_on_exit=False
+        )
+        METRICS.offer(provider)
+
+    def meter(self) -> metrics.Meter:
+        """A meter that stays right when the provider changes."""
+        return metrics.get_meter_provider().get_meter(SCOPE, VERSION, SCHEMA_URL)
+
+    def renew(self) -> None:
+        """In a forked child: begin at zero, for what was counted before the fork is the parent's to report."""
+        if self.is_joined:
+            self._join(metrics.get_meter_provider())
+        else:
+            self.attach()
+
+    def _join(self, provider: Any) -> None:
+        self.is_joined = True
+        add = getattr(provider, "add_metric_reader", None)
+        if add is not None:
+            for reader in self._readers(SCOPE):
+                add(reader)
+        self.host.joined("metrics", None)
+
+    def _readers(self, only_scope: str | None) -> list[MetricReader]:
+        export, readers = self.export(), list(self.host.taps.readers)
+        if export is not None:
+            outlet, reader = metric_outlet(export, only_scope)
+            self.host.opened(outlet)
+            readers.append(reader)
+        return readers
+
+
+class Logs(_Attachment):
+    """Log records: a provider with our journal and exporter, or both in the application's for our own records."""
+
+    signal: Signal = "logs"
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._own: OwnLoggerProvider | None = None
+        self._hinge = LogHinge(joined=False)
+
+    def attach(self) -> None:
+        """Join the provider in force, or set ours."""
+        theirs = LOGS.existing()
+        if theirs is not None:
+            self._join(theirs)
+            return
+        provider = OwnLoggerProvider(self._join, resource=self.host.resource(), shutdown_on_exit=False)
+        self._hinge = self._made()
+        provider.add_log_record_processor(self._hinge)
+        self._own = provider
+        LOGS.offer(provider)
+
+    def logger(self) -> _logs.Logger:
+        """The logger of the provider in force now."""
+        return _logs.get_logger_provider().get_logger(SCOPE, VERSION, schema_url=SCHEMA_URL)
+
+    def renew(self) -> None:
+        """In a forked child: tell our provider's loggers who they are now."""
+        update = getattr(self._own, "_update_resource", None)
+        if update is not None and self._own is not None:
+            update(self.host.resource())
+
+    def detach(self) -> None:
+        """Let records pass by."""
+        self._hinge.off()
+
+    def _join(self, provider: Any) -> None:
+        self._own = None
+        self.is_joined = True
+        self._hinge = self._made()
+        add: Callable[[Any], object] | None = getattr(provider, "add_log_record_processor", None)
+        if add is not None:
+            add(self._hinge)
+        self.host.joined("logs", None)
+
+    def _made(self) -> LogHinge:
+        journal, export = self.host.log_processor(), self.export()
+        targets: list[LogRecordProcessor] = [*self.host.taps.logs, *([] if journal is None else [journal])]
+        if export is not None:
+            outlet, processor = log_outlet(export)
+            self.host.opened(outlet)
+            targets.append(processor)
+        return LogHinge(*targets, joined=self.is_joined)
+
+
+def _tracer(provider: trace.TracerProvider) -> trace.Tracer:
+    get = provider.real if isinstance(provider, OwnTracerProvider) else provider.get_tracer
+    return get(SCOPE, VERSION, SCHEMA_URL)
+
+
+def _sampler(settings: Settings) -> ParentBased | None:
+    return None if settings.sample is None else ParentBased(TraceIdRatioBased(settings.sample))

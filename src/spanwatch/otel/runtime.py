@@ -1,0 +1,215 @@
+"""One configured instance: pipeline, journal, attachments to the three providers, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor
+
+from spanwatch.core.call import Call, Cost
+from spanwatch.core.exports import Signal
+from spanwatch.core.settings import Settings
+from spanwatch.otel.attachments import Logs, Metrics, Taps, Traces
+from spanwatch.otel.bounded import wait
+from spanwatch.otel.frames import Frames
+from spanwatch.otel.guard import Guard
+from spanwatch.otel.journal import Journal, Origin
+from spanwatch.otel.outlets import Outlet
+from spanwatch.otel.pipeline import Pipeline
+from spanwatch.otel.processor import CallProcessor, LogProcessor
+from spanwatch.otel.recorder import Recorder
+from spanwatch.otel.telemetry import Content, Telemetry
+from spanwatch.otel.version import VERSION
+from spanwatch.otel.worker import Worker
+
+_NO_TAPS = Taps()
+
+
+def new_id() -> str:
+    """32 hex characters, random."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """What one exporter could not hand over in time."""
+
+    signal: Signal
+    count: int
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What a flush achieved; true when everything handed over before it has arrived.
+
+    `recorded` is whether every call is in the metrics; `undelivered` names what did not reach its collector.
+    """
+
+    recorded: bool
+    undelivered: tuple[Undelivered, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.recorded and not self.undelivered
+
+
+class Runtime:
+    """Everything between `configure()` and `shutdown()`. `instance` is 32 hex, unique per process, also after a fork.
+
+    Args:
+        settings: What is configured.
+        price: Call → Cost.
+        run: The id that `spanwatch run` gave, or None.
+        on_joined: Called when the application's provider comes into force, with a limit to tell or None.
+        taps: Further receivers of spans, logs and metrics.
+        on_fork: Called in each forked child.
+        observers: Called with every counted call.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        price: Callable[[Call], Cost],
+        *,
+        run: str | None = None,
+        on_joined: Callable[[Signal, str | None], None] = lambda _signal, _note: None,
+        taps: Taps = _NO_TAPS,
+        on_fork: Callable[[], object] = lambda: None,
+        observers: Sequence[Callable[[Call], None]] = (),
+    ) -> None:
+        self.settings, self.taps, self.guard, self.active = settings, taps, Guard(), True
+        self.outlets: list[Outlet] = []
+        self.limits: list[str] = []
+        self.on_joined, self.on_fork = on_joined, on_fork
+        self.instance = new_id()
+        self.traces, self.metrics, self.logs = Traces(self), Metrics(self), Logs(self)
+        self.metrics.attach()
+        self._worker = Worker(Recorder(self.metrics.meter()), self.guard)
+        self.journal = self._journal(run)
+        self.logs.attach()
+        self.pipeline = Pipeline(
+            price,
+            self._worker,
+            Frames(),
+            self.guard,
+            journal=self.journal,
+            logger=self.logs.logger,
+            compat=settings.cost_attributes,
+            content_on=settings.content,
+            observers=observers,
+        )
+        self.traces.attach()
+        self._worker.start()
+        again = weakref.WeakMethod(self._in_child)
+        os.register_at_fork(after_in_child=lambda: (method := again()) and method())
+
+    def telemetry(self) -> Telemetry:
+        """What an instrumentation needs."""
+        return Telemetry(
+            tracer=self.traces.tracer,
+            finish=self.pipeline.finish,
+            defer=self._worker.defer,
+            active=lambda: self.active,
+            content=Content(self.settings.content, self.settings.content_max_bytes),
+            ask_usage=self.settings.stream_usage,
+            clock=time.time_ns,
+            new_id=new_id,
+        )
+
+    def resource(self) -> Resource:
+        """Who this process is."""
+        named = {} if self.settings.service is None else {"service.name": self.settings.service}
+        return Resource.create(
+            {
+                **named,
+                "service.instance.id": str(uuid.UUID(self.instance)),
+                "telemetry.distro.name": "spanwatch",
+                "telemetry.distro.version": VERSION,
+            }
+        )
+
+    def processor(self, inner: Sequence[SpanProcessor], *, whole: bool) -> SpanProcessor:
+        """The hinge's inside."""
+        return CallProcessor(self.pipeline, inner, whole=whole)
+
+    def log_processor(self) -> LogProcessor | None:
+        """What journals log records, with the store on."""
+        return None if self.journal is None else LogProcessor(self.journal, self.guard)
+
+    def opened(self, outlet: Outlet) -> None:
+        """An exporter was made."""
+        self.outlets.append(outlet)
+
+    def joined(self, signal: Signal, note: str | None) -> None:
+        """The application's provider is in force."""
+        if note is not None:
+            self.limits.append(note)
+        self.on_joined(signal, note)
+
+    def joined_signals(self) -> tuple[Signal, ...]:
+        """The signals whose provider is the application's."""
+        return tuple(part.signal for part in (self.traces, self.metrics, self.logs) if part.is_joined)
+
+    def flush(self, timeout: float) -> Flushed:
+        """Hand everything over within `timeout` seconds; what failed is told here once and written off."""
+        return self._settle(timeout, Outlet.flush)
+
+    def close(self, timeout: float) -> Flushed:
+        """Stop: providers stay, empty-handed; waits at most `timeout` seconds."""
+        self.active = False
+        told = self._settle(timeout, Outlet.close)
+        self.traces.detach()
+        self.logs.detach()
+        if self.journal is not None:
+            self.journal.close()
+        return told
+
+    def _settle(self, timeout: float, begin: Callable[[Outlet], threading.Event]) -> Flushed:
+        deadline = time.monotonic() + timeout
+        recorded = self._worker.drain(timeout)
+        begun = [(outlet, outlet.tally.outstanding(), begin(outlet)) for outlet in self.outlets]
+        left = [_left(outlet, before, wait(tried, deadline)) for outlet, before, tried in begun]
+        return Flushed(recorded, tuple(undelivered for undelivered in left if undelivered.count))
+
+    def _in_child(self) -> None:
+        """After a fork: a process of its own, with its own id, counts from zero and connections."""
+        if not self.active:
+            return
+        self.outlets = [outlet for outlet in self.outlets if outlet.export.signal != "metrics"]
+        if self.journal is None:
+            self._renamed()
+        for renew in (self.traces.renew, self.logs.renew, self.metrics.renew):
+            self.guard.run("starting anew after a fork", renew)
+        self.on_fork()
+
+    def _journal(self, run: str | None) -> Journal | None:
+        if not self.settings.store:
+            return None
+        origin = Origin(self.settings.service or "", run, lambda: self.resource().attributes)
+        names = iter([self.instance])
+        home = Path(self.settings.home).absolute()
+        return Journal(home, origin, lambda: next(names, "") or self._renamed(), lost=self._worker.lost)
+
+    def _renamed(self) -> str:
+        self.instance = new_id()
+        return self.instance
+
+
+def _left(outlet: Outlet, before: int, tried: bool) -> Undelivered:
+    """What an outlet still owes. Once it has been tried, it is lost: said now and never again."""
+    left = outlet.tally.outstanding()
+    if outlet.export.signal != "metrics":
+        left = min(left, before)
+    elif not tried:
+        left = max(left, 1)
+    if tried:
+        outlet.tally.write_off(left)
+    return Undelivered(outlet.export.signal, left, outlet.export.target)

@@ -1,0 +1,1 @@
+"""The directory that `spanwatch run` puts first on PYTHONPATH."""
