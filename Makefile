@@ -30,7 +30,7 @@ format: $(READY) ## format the code and mend what can be mended
 	@$(PY) -m ruff format .
 
 bench: $(READY) ## measure what one call costs beside other instrumentations (installs them outside the checkout)
-	@$(PY) benchmarks/bench_calls.py
+	@$(PY) -m benchmarks.bench_calls
 
 pictures: $(READY) ## draw docs/pictures from the demo's real output
 	@$(PY) docs/pictures/draw.py
