@@ -26,6 +26,8 @@ from demo.server import DemoProcess
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.md"
+README = HERE.parent / "README.md"
+BEGIN, END = "<!-- benchmarks/results.md, kept by make bench -->", "<!-- end of benchmarks/results.md -->"
 CHUNKS = 100
 CALLS = 30
 STREAMS = 4
@@ -191,6 +193,14 @@ def table(entrants: list[Entrant], missing: dict[str, str], rounds: int) -> str:
     return "\n".join(lines)
 
 
+def quoted(readme: str, results: str) -> str:
+    """The README with these results in place of its last ones, headline and first line left away."""
+    before, rest = readme.split(f"{BEGIN}\n")
+    _, after = rest.split(END)
+    body = results.partition("# What one call costs\n\n")[2]
+    return f"{before}{BEGIN}\n\n{body}\n{END}{after}"
+
+
 def _row(entrant: Entrant) -> str:
     call, chunk = entrant.added("call"), entrant.added("stream") / CHUNKS
     set_up = statistics.median(entrant.set_ups) * 1000
@@ -231,6 +241,7 @@ def main() -> None:
     print(text)
     if not args.only:
         RESULTS.write_text(text, encoding="utf-8")
+        README.write_text(quoted(README.read_text(encoding="utf-8"), text), encoding="utf-8")
 
 
 if __name__ == "__main__":
