@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from pathlib import Path
 
 import openai
@@ -22,8 +22,7 @@ from spanwatch.cli.main import main as command_line
 HOME = Path(".spanwatch") / "demo"
 ANSWERS = Config(prompt_tokens=1240, cached_tokens=1024, cache_write_tokens=0, completion_tokens=86, reasoning_tokens=0)
 
-# What the two tickets ask for at most, had every call the longest conversation and the longest answer.
-AT_MOST = {agent.CHAT: 5, agent.REASONING: 1, agent.EMBEDDING: 1}
+CALLS = {agent.CHAT: 5, agent.REASONING: 1, agent.EMBEDDING: 1}  # what a real API would bill
 
 
 def main() -> int:
@@ -50,24 +49,24 @@ def main() -> int:
 def desk(url: str | None) -> Iterator[agent.Desk]:
     """The real API when there is a key, else a demo server on this machine."""
     if os.environ.get("OPENAI_API_KEY") and url is None:
-        print(f"OPENAI_API_KEY is set: this asks the real API ({', '.join(AT_MOST)})", end=" ")
-        print(f"and costs at most ${most():.2f}. Without the key a demo server on this machine answers.\n")
+        print(f"OPENAI_API_KEY is set: this asks the real API ({', '.join(CALLS)})", end=" ")
+        print(f"and costs at most ${most()}. Without the key a demo server on this machine answers.\n")
         yield agent.Desk(openai.OpenAI(), lambda **_: {})
         return
     with contextlib.ExitStack() as stack:
         base_url = url or stack.enter_context(DemoServer(ANSWERS)).base_url
-        print(
-            f"OPENAI_API_KEY is not set: a demo server on this machine answers ({base_url}), nothing costs anything.\n"
-        )
+        print(f"OPENAI_API_KEY is not set: a demo server on this machine answers ({base_url}), at no cost.\n")
         client = openai.OpenAI(base_url=base_url, api_key="demo")
         yield agent.Desk(client, lambda **cue: {"X-Demo": json.dumps(cue)})
 
 
 def most() -> Decimal:
-    """An upper bound in dollars."""
+    """An upper bound in dollars: as if every call had the longest conversation and the longest answer."""
     usage = spanwatch.Usage(input_tokens=2000, output_tokens=agent.MAX_TOKENS)
-    costs = {model: spanwatch.price(usage, provider="openai", model=model).usd for model in AT_MOST}
-    return sum((AT_MOST[model] * (usd or Decimal(0)) for model, usd in costs.items()), Decimal(0)) + Decimal("0.005")
+    costs = [
+        count * (spanwatch.price(usage, provider="openai", model=model).usd or 0) for model, count in CALLS.items()
+    ]
+    return sum(costs, Decimal(0)).quantize(Decimal("0.01"), rounding=ROUND_UP)
 
 
 def show(*arguments: str) -> None:

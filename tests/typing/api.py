@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import assert_type
 
 import spanwatch
@@ -20,6 +21,15 @@ def prices() -> None:
     spanwatch.price({"input_tokens": 1000, "output_tokens": 100}, model="gpt-4o-mini")
     spanwatch.price("gpt-4o-mini")  # type: ignore[arg-type]
     cost.nano_usd = 1  # type: ignore[misc]
+
+
+def set_up() -> None:
+    spanwatch.configure()
+    spanwatch.configure(service="support-bot", home=Path("store"), content="on", sample=0.01, cost_attributes=["a.b"])
+    spanwatch.configure("support-bot")  # type: ignore[misc]
+    spanwatch.configure(sample="a lot")  # type: ignore[arg-type]
+    if not spanwatch.flush(timeout=1.0):
+        spanwatch.shutdown()
 
 
 def calls(call: Call) -> None:
