@@ -1,0 +1,9 @@
+"""The OpenAI call site: every model call of the `openai` client as a span and a priced `Call`.
+
+The client library is loaded when the call site is switched on, not before.
+"""
+
+from spanwatch.otel.openai.endpoints import NOT_COVERED
+from spanwatch.otel.openai.instrumentor import SUPPORTED, OpenAIInstrumentor
+
+__all__ = ["NOT_COVERED", "SUPPORTED", "OpenAIInstrumentor"]
