@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from spanwatch.core.budgets import Budget
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.exports import Export
 from spanwatch.core.settings import NAMES, Settings, resolve
@@ -99,7 +100,7 @@ def test_a_wrong_value_names_setting_origin_value_and_remedy(arguments, environ,
 def test_an_unknown_key_of_the_file_is_an_error_with_a_suggestion():
     with pytest.raises(ConfigurationError, match=r"unknown setting 'servce' in app.toml; did you mean 'service'\?"):
         resolve({}, {}, 'servce = "x"', source="app.toml")
-    with pytest.raises(ConfigurationError, match=r"unknown setting 'zzzz' .*; the settings are banner, content"):
+    with pytest.raises(ConfigurationError, match=r"unknown setting 'zzzz' .*; the settings are banner, budgets, call"):
         resolve({}, {}, "zzzz = 1")
 
 
@@ -193,3 +194,48 @@ def test_a_named_exporter_says_its_protocol(name):
     environ = {"OTEL_TRACES_EXPORTER": name, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://x:1"}
     expected = "grpc" if name.endswith("grpc") else "http/protobuf"
     assert resolve({}, environ).exports == (Export("traces", expected, "http://x:1"),)
+
+
+def test_budgets_come_from_code_from_tables_and_from_a_run_together():
+    from_code = resolve({"budgets": [Budget("a", usd=1)]}, {}, '[[budgets]]\nname = "t"\nusd = 2\n')
+    assert from_code.budgets == (Budget("a", usd=1),)
+    from_file = resolve({}, {}, '[[budgets]]\nname = "t"\nusd = 2\nper = "user"\n')
+    assert from_file.budgets == (Budget("t", usd=2, per="user"),)
+    run = resolve({}, {"SPANWATCH_RUN_BUDGETS": "run-1=5\nteam=3/day"}, '[[budgets]]\nname = "t"\nusd = 2\n')
+    assert [budget.name for budget in run.budgets] == ["t", "run-1", "team"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "place"),
+    [
+        ({}, {}, "sqlite"),
+        ({"store": False}, {}, "memory"),
+        ({"ledger": "redis://h:1/0"}, {}, "redis://h:1/0"),
+        ({}, {"SPANWATCH_LEDGER": "memory"}, "memory"),
+        ({"store": False}, {"SPANWATCH_RUN_BUDGETS": "5"}, "sqlite"),
+        ({}, {"SPANWATCH_RUN_BUDGETS": "5", "SPANWATCH_LEDGER": "memory"}, "memory"),
+    ],
+)
+def test_the_ledger_is_where_the_store_is_unless_it_is_said(arguments, environ, place):
+    assert resolve(arguments, environ).ledger_in_force == place
+
+
+@pytest.mark.parametrize(
+    ("arguments", "toml", "message"),
+    [
+        ({"budgets": "5"}, "", "setting budgets (argument budgets=) cannot be '5': give a list of Budget(...)"),
+        ({"budgets": [5]}, "", "setting budgets: budgets must be Budget(...), not 5"),
+        ({"budgets": [Budget("a", usd=1)] * 2}, "", "setting budgets: two budgets are named 'a'"),
+        (
+            {},
+            '[[budgets]]\nname = "a"\nusd = "much"',
+            "[[budgets]] number 1 in spanwatch.toml: budget 'a': usd must be",
+        ),
+        ({}, "[[budgets]]\nusd = 1", "[[budgets]] number 1 in spanwatch.toml has no name"),
+        ({"ledger": "postgres://h"}, "", "setting ledger (argument ledger=) cannot be 'postgres://h': give 'memory',"),
+    ],
+)
+def test_wrong_budgets_and_ledgers_are_told_at_the_border(arguments, toml, message):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(arguments, {}, toml)
+    assert str(caught.value).startswith(message)

@@ -86,15 +86,32 @@ class Totals:
     nano_usd: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    inference_calls: int = 0
+    tool_calls: int = 0
 
     def add(self, call: Call) -> None:
         """Count one more finished call. Failed calls without a cost are errors, not unpriced calls."""
         self.calls += 1
+        self.inference_calls += call.operation in names.INFERENCE_OPERATIONS
         if call.status is CallStatus.ERROR:
             self.errors += 1
         if is_unpriced(call):
             self.unpriced += 1
         self._add_amounts(call)
+
+    def add_tool(self) -> None:
+        """Count one more tool call."""
+        self.tool_calls += 1
+
+    def add_cost(self, nano_usd: int) -> None:
+        """Add an amount that belongs to no call."""
+        self.nano_usd = _sum(self.nano_usd, nano_usd)
+
+    def restate(self, before: Call, after: Call) -> None:
+        """Put the stated cost of a counted call in place of the one before."""
+        self.unpriced += is_unpriced(after) - is_unpriced(before)
+        known, now = (0 if call.cost is None else call.cost.nano_usd or 0 for call in (before, after))
+        self.add_cost(now - known)
 
     def settle(self, before: Call, after: Call) -> None:
         """Add the usage and cost that came late for a call which was counted without them."""
@@ -128,6 +145,11 @@ def rollup_attributes(totals: Totals) -> dict[str, Value]:
     if totals.output_tokens is not None:
         found[names.ROLLUP_OUTPUT_TOKENS] = totals.output_tokens
     return found
+
+
+def tool_attributes(totals: Totals) -> dict[str, Value]:
+    """The tool calls of an agent, workflow or root span."""
+    return {names.ROLLUP_TOOL_CALLS: totals.tool_calls}
 
 
 def _sum(total: int | None, amount: int | None) -> int | None:

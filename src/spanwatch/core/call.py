@@ -111,6 +111,11 @@ class Cost:
         return self.reasons[0].value if self.reasons else None
 
 
+def stated_cost(nano_usd: int) -> Cost:
+    """What the application says that something cost."""
+    return Cost(nano_usd, CostStatus.PRICED, source="user")
+
+
 @dataclass(frozen=True, slots=True)
 class CostLine:
     """One term of a cost: `count` units at `usd_per` dollars per `per` units."""
@@ -154,6 +159,7 @@ class Call:
     user_id: str | None = None
     conversation_id: str | None = None
     agent: str | None = None
+    app_version: str | None = None
     trace_id: str | None = None
     span_id: str | None = None
     parent_span_id: str | None = None

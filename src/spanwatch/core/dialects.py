@@ -20,6 +20,7 @@ from spanwatch.core.money import to_nano
 Attributes = Mapping[str, Any]
 Fields = dict[str, Any]  # fields of Call, and units of Usage
 Dialect = Callable[[Attributes], Fields]
+OPENLLMETRY_SCOPE, OPENLLMETRY_HEADERS = "opentelemetry.instrumentation.openai", "gen_ai.headers"
 _MOST = 1 << 62  # a count beyond it is damage, and no database column holds it
 
 
@@ -55,7 +56,7 @@ def is_genai(attributes: Attributes | None, name: str = "") -> bool:
     """Whether a span belongs to GenAI, by the names of its attributes, or by its own where it starts without any."""
     if attributes:
         for key in attributes:
-            if isinstance(key, str) and key.startswith(_PREFIXES):
+            if isinstance(key, str) and key.startswith(_PREFIXES) and key not in _CARRIED:
                 return True
     return name in _BARE_SPANS
 
@@ -65,6 +66,8 @@ def role_of(attributes: Attributes, name: str = "") -> Role | None:
     operation = operation_of(attributes)
     if operation is not None:
         return _ROLES.get(operation, Role.OTHER)
+    if names.REQUEST_NAME in attributes:
+        return Role.WORKFLOW
     return Role.OTHER if is_genai(attributes, name) else None
 
 
@@ -119,10 +122,10 @@ def merged(attributes: Attributes) -> Fields:
     return found
 
 
-def inherited(attributes: Attributes) -> Fields:
+def inherited(attributes: Attributes, role: Role | None) -> Fields:
     """What an enclosing span says about the calls under it: user, conversation, and the agent if it is one."""
     found = _read(attributes, _INHERITED)
-    if role_of(attributes) is Role.AGENT:
+    if role is Role.AGENT:
         agent = _text(attributes.get(names.AGENT_NAME)) or _text(attributes.get("traceloop.entity.name"))
         if agent is not None:
             found["agent"] = agent
@@ -250,6 +253,7 @@ def _server(url: str) -> Fields:
     return found
 
 
+_CARRIED = frozenset({names.AGENT_NAME, names.CONVERSATION_ID})  # stamped on any span below an agent or request
 _PREFIXES = ("gen_ai.", "llm.", "traceloop.", "openinference.")
 _PORTS = {"http": 80, "https": 443}
 _BARE_SPANS = frozenset({"openai.response"})  # started without attributes, after the fact
@@ -309,6 +313,7 @@ _CURRENT: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("service_tier", names.OPENAI_RESPONSE_SERVICE_TIER, _text),
     ("api", names.OPENAI_API_TYPE, _text),
     ("agent", names.AGENT_NAME, _text),
+    ("app_version", names.APP_VERSION, _text),
     *_INHERITED,
     *((unit, attribute, _count) for unit, attribute in names.USAGE_ATTRIBUTES.items()),
 )

@@ -1,25 +1,100 @@
 """The exceptions of spanwatch.
 
     SpanwatchError
+    ├── BudgetExceeded                     a call was refused: it may cost more than a budget has left
     ├── ConfigurationError (ValueError)    a setting, argument or file is wrong
+    ├── LedgerUnavailable                  a budget ledger cannot be reached or used in time
     ├── UsageError (ValueError)            a command line asks for something that cannot be
     ├── StoreError                         the store cannot be opened or read
     └── PriceDataError (ValueError)        a price file fails its checks; the last good one is kept
 
-Telemetry itself raises none of them into the application: only functions called by name do.
+Telemetry itself raises none of them into the application, except `BudgetExceeded` by contract: only functions called by
+name do.
 """
 
 from __future__ import annotations
 
-__all__ = ["ConfigurationError", "PriceDataError", "SpanwatchError", "StoreError", "UsageError"]
+from datetime import datetime
+from decimal import Decimal
+
+__all__ = [
+    "BudgetExceeded",
+    "ConfigurationError",
+    "LedgerUnavailable",
+    "PriceDataError",
+    "SpanwatchError",
+    "StackError",
+    "StoreError",
+    "UsageError",
+]
 
 
 class SpanwatchError(Exception):
     """Any error that spanwatch raises on purpose."""
 
 
+class BudgetExceeded(SpanwatchError):  # noqa: N818 (what happened, not what broke)
+    """A call was refused before any byte left: it might cost more than the budget has left.
+
+    `limit`, `spent`, `reserved` (by calls in flight) and `estimate` (the most that the call may take) are USD as
+    `Decimal`, or whole tokens where it is the budget's tokens that do not suffice. `estimate` is 0 where no call
+    was made yet but nothing is left, and None when the call has
+    no price and the budget denies such calls. `resets_at` is the next time (with zone) that room comes back by itself,
+    None when it never does. `scope` is empty for a budget of everything. `reason` is set, and `spent` and `reserved`
+    are None, where the ledger could not be asked and the budget is closed then.
+    """
+
+    __module__ = "spanwatch"  # where it is imported from: tracebacks and `error.type` name it so
+
+    def __init__(  # noqa: PLR0917 (positional, so that it pickles)
+        self,
+        budget: str,
+        scope: str,
+        limit: Decimal | int,
+        spent: Decimal | int | None,
+        reserved: Decimal | int | None,
+        estimate: Decimal | int | None,
+        resets_at: datetime | None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(budget, scope, limit, spent, reserved, estimate, resets_at, reason)
+        self.budget = budget
+        self.scope = scope
+        self.limit = limit
+        self.spent = spent
+        self.reserved = reserved
+        self.estimate = estimate
+        self.resets_at = resets_at
+        self.reason = reason
+
+    def __str__(self) -> str:
+        who = f"budget {self.budget!r} ({self.scope or 'everything'})"
+        if self.reason is not None:
+            return f"{who} refuses calls while its ledger cannot be used (on_store_error='closed'): {self.reason}"
+        if self.estimate is None:
+            return f"{who} refuses calls without a price: give the model a price, or set on_unknown of the budget"
+        unit = "tokens" if isinstance(self.limit, int) else "USD"
+        limit, spent, held, asked = (_plain(n) for n in (self.limit, self.spent, self.reserved, self.estimate))
+        when = f"it resets at {self.resets_at.isoformat()}" if self.resets_at else "it does not reset by itself"
+        scope = f" --scope {self.scope!r}" if self.scope else ""
+        this = f"; this call may take {asked}" if self.estimate else ""
+        return (
+            f"{who}: of {limit} {unit}, {spent} are spent and {held} reserved by calls in flight{this}. "
+            f"Next: {when}; ask for less with max_tokens; or give more with: "
+            f"spanwatch budgets raise {self.budget!r}{scope}"
+        )
+
+
+def _plain(number: Decimal | int | None) -> str:
+    return f"{number:f}" if isinstance(number, Decimal) else str(number)
+
+
 class ConfigurationError(SpanwatchError, ValueError):
     """A setting, argument or configuration file is wrong; the text names it, its value and the remedy."""
+
+
+class LedgerUnavailable(SpanwatchError):  # noqa: N818 (a state, which the budget's on_store_error answers)
+    """A budget ledger cannot be reached or used within its timeout; the text names it, the cause and the remedy."""
 
 
 class UsageError(SpanwatchError, ValueError):
@@ -32,3 +107,7 @@ class StoreError(SpanwatchError):
 
 class PriceDataError(SpanwatchError, ValueError):
     """A price file fails its checks; the last good data stays in force."""
+
+
+class StackError(SpanwatchError):
+    """A program of the stack is missing, does not start or does not end."""

@@ -13,6 +13,8 @@ NANO_PER_USD = 1_000_000_000
 # Never the thread's own context: the host may have set any precision or trap on it.
 EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[])
 
+MAX_DIGITS = 49  # of an amount in nano-USD
+
 _NANO = Decimal(NANO_PER_USD)
 _WHOLE = Decimal(1)
 
@@ -24,15 +26,15 @@ def to_nano(usd: Decimal | int | str) -> int:
         ValueError: the amount is not a finite number.
     """
     value = EXACT.multiply(EXACT.create_decimal(str(usd)), _NANO)
-    if not value.is_finite():
-        raise ValueError(f"an amount in USD must be a finite number, not {usd!r}")
+    if not value.is_finite() or value.adjusted() >= MAX_DIGITS:
+        raise ValueError(f"an amount in USD must be a finite number below 1e{MAX_DIGITS - 9}, not {usd!r}")
     return int(value.quantize(_WHOLE, context=EXACT))
 
 
 def to_usd(nano: int) -> Decimal:
     """Nano-USD to dollars, exact, without trailing zeros."""
-    value = EXACT.divide(Decimal(nano), _NANO)
-    return value.normalize(EXACT) if value else Decimal(0)
+    value = EXACT.divide(Decimal(nano), _NANO).normalize(EXACT)
+    return value.quantize(_WHOLE, context=EXACT) if value == value.to_integral_value() else value  # 10, not 1E+1
 
 
 def usd_text(nano: int) -> str:

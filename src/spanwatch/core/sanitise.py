@@ -12,7 +12,14 @@ MAX_RECORD = 1_048_576  # characters of all strings of one record
 MAX_DEPTH = 16
 MAX_ITEMS = 4_096  # values of one record
 _INT64 = 1 << 63
+_SHORT = 1_024
 BYTES = "$bytes"  # bytes are kept as {"$bytes": base64}
+
+
+def plain(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A mapping as a dict of its own, by its `copy` where it has one: reading an SDK mapping key by key is slow."""
+    copy = getattr(source, "copy", None)
+    return dict(source) if copy is None else copy()
 
 
 class Sanitiser:
@@ -27,19 +34,21 @@ class Sanitiser:
 
     def attributes(self, source: Mapping[str, Any] | None) -> dict[str, Any]:
         """A mapping with text keys, as span and log attributes are."""
-        found: dict[str, Any] = {}
         if not source:
-            return found
-        for key, value in source.items():
+            return {}
+        copied = plain(source)
+        found = copied if type(copied) is dict else dict(copied)
+        room, sound = self._room, len(found) <= MAX_ITEMS
+        for key, value in found.items():
             kind = type(value)
-            if kind is str and len(value) <= 1024:
-                self._room -= len(value)
-                found[key] = value
-            elif kind is bool or (kind is int and -_INT64 <= value < _INT64):
-                found[key] = value
-            else:
-                found[self._key(key)] = self.value(value)
-        return found if self._room >= 0 and len(found) <= MAX_ITEMS else self._bounded(found)
+            if kind is str and len(value) <= _SHORT:
+                room -= len(value)
+            elif not (kind is bool or (kind is int and -_INT64 <= value < _INT64)):
+                found[key] = self.value(value)  # the keys stay: only values change while iterating
+            if type(key) is not str or len(key) > _SHORT:
+                sound = False
+        self._room = min(room, self._room)
+        return found if sound and self._room >= 0 else self._bounded(found)
 
     def value(self, value: Any, depth: int = 0) -> Any:
         """Any value as JSON: strings cut, NaN and huge integers as text, bytes as base64, deep structure cut."""
@@ -63,6 +72,8 @@ class Sanitiser:
         if depth >= MAX_DEPTH or self._items < 0:
             self.cut += 1
             return "..."
+        if type(value) is tuple and all(type(item) is str for item in value) and len(value) <= _SHORT:
+            return [self._text(item) for item in value]
         if isinstance(value, (bytes, bytearray, memoryview)):
             return {BYTES: self._text(b64encode(bytes(value[:MAX_TEXT])).decode("ascii"))}
         if isinstance(value, Mapping):
@@ -81,7 +92,7 @@ class Sanitiser:
 
     def _key(self, key: Any) -> str:
         if type(key) is str:
-            return key if len(key) <= 1024 else str(self._text(key))[:1024]
+            return key if len(key) <= _SHORT else str(self._text(key))[:_SHORT]
         try:
             return self._text(str(key))
         except Exception:  # noqa: BLE001 (the methods of a foreign object may raise anything)

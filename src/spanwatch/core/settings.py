@@ -9,16 +9,20 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from spanwatch.core import values
+from spanwatch.core.budgets import Budget, budget_from_text, budgets_from, distinct
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.exports import PROTOCOLS, Export, exports_for
+from spanwatch.core.health import thresholds_from
 from spanwatch.core.names import CONFIG_FILE, USAGE_COST
 
 ENGINES = ("spanwatch", "openllmetry", "none")
 BANNERS = ("auto", "on", "off")
+LEDGERS = ("memory", "sqlite")
+RUN_BUDGETS_VARIABLE = "SPANWATCH_RUN_BUDGETS"  # those of `spanwatch run --budget`, a line each
 
 _CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
@@ -33,19 +37,35 @@ class Settings:
     protocol: str | None = None
     content: bool = False
     content_max_bytes: int = 65_536
+    logs: bool = False
+    call_events: bool = False
     openai: str = "spanwatch"
+    providers: tuple[tuple[str, str], ...] = ()
     stream_usage: bool = True
+    executors: bool = True
     cost_attributes: tuple[str, ...] = (USAGE_COST,)
     prices: str | None = None
+    budgets: tuple[Budget, ...] = ()
+    ledger: str | None = None
     store: bool = True
     retention_days: float = 30.0
     retention_bytes: int = 1_073_741_824
     sample: float | None = None
+    live_interval: float = 15.0
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
+    health: str | None = None
+    feedback_key: tuple[str, ...] = field(default=(), repr=False)
     exit_timeout: float = 2.0
     banner: str = "auto"
     disabled: bool = False
     exports: tuple[Export, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def ledger_in_force(self) -> str:
+        """Where budgets are kept: as said, else in SQLite wherever the store is, else in memory."""
+        return self.ledger or ("sqlite" if self.store else "memory")
 
     @property
     def ours(self) -> bool:
@@ -67,6 +87,7 @@ class _Setting:
     remedy: str
     variables: tuple[str, ...] = ()
     standard: str | None = None  # an OTEL_* variable with the same meaning
+    secret: bool = False  # its value is shown nowhere
 
 
 def resolve(
@@ -92,6 +113,10 @@ def resolve(
                 known[name] = parsed
     if "service" not in known and (service := _resource_service(environ.get("OTEL_RESOURCE_ATTRIBUTES", ""))):
         known["service"] = service
+    if environ.get(RUN_BUDGETS_VARIABLE, "").strip():
+        run = tuple(budget_from_text(line) for line in environ[RUN_BUDGETS_VARIABLE].splitlines())
+        known["budgets"] = distinct((*known.get("budgets", ()), *run))
+        known.setdefault("ledger", "sqlite")  # every process of the run counts on it, whether there is a store or not
     known["disabled"] = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     exports = exports_for(known.get("endpoint"), known.get("protocol"), environ, notes)
     return Settings(**known, exports=exports, notes=tuple(notes))
@@ -128,10 +153,11 @@ def _parsed(name: str, value: _Value) -> Any:
     setting = _SETTINGS[name]
     try:
         return setting.parse(value.raw)
+    except ConfigurationError:
+        raise
     except (TypeError, ValueError):
-        raise ConfigurationError(
-            f"setting {name} ({value.origin}) cannot be {values.masked(value.raw)!r}: give {setting.remedy}"
-        ) from None
+        shown = "what it is" if setting.secret else repr(values.masked(value.raw))
+        raise ConfigurationError(f"setting {name} ({value.origin}) cannot be {shown}: give {setting.remedy}") from None
 
 
 def _lenient(setting: _Setting, variable: str, raw: str, notes: list[str]) -> Any:
@@ -147,6 +173,37 @@ def _resource_service(attributes: str) -> str | None:
     return next((value.strip() for key, _, value in pairs if key.strip() == "service.name" and value.strip()), None)
 
 
+def _interval(raw: Any) -> float:
+    seconds = values.number(0, 3_600)(raw)
+    if 0 < seconds < 1:
+        raise ValueError
+    return seconds
+
+
+def _limits(raw: Any) -> str:
+    limits = values.text(raw)
+    thresholds_from(limits)
+    return limits
+
+
+def _budgets(raw: Any) -> tuple[Budget, ...]:
+    if isinstance(raw, list) and raw and all(isinstance(table, Mapping) for table in raw):
+        return budgets_from(raw)
+    if isinstance(raw, str | bytes | Mapping):
+        raise TypeError
+    try:
+        return distinct(raw)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"setting budgets: {error}") from None
+
+
+def _ledger(raw: Any) -> str:
+    place = values.text(raw)
+    if place not in LEDGERS and not place.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError
+    return place
+
+
 _SWITCH = "on or off"
 _SETTINGS: dict[str, _Setting] = {
     "service": _Setting(values.text, "a name, such as 'support-bot'", ("SPANWATCH_SERVICE",), "OTEL_SERVICE_NAME"),
@@ -157,18 +214,39 @@ _SETTINGS: dict[str, _Setting] = {
     "content_max_bytes": _Setting(
         values.count(0, 1 << 30), "a number of bytes up to 1073741824", ("SPANWATCH_CONTENT_MAX_BYTES",)
     ),
+    "logs": _Setting(values.switch, _SWITCH, ("SPANWATCH_LOGS",)),
+    "call_events": _Setting(
+        values.switch, _SWITCH, ("SPANWATCH_CALL_EVENTS",), "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
+    ),
     "openai": _Setting(values.one_of(*ENGINES), "one of 'spanwatch', 'openllmetry', 'none'", ("SPANWATCH_OPENAI",)),
+    "providers": _Setting(
+        values.pairs, "hosts and their providers, such as 'llm.internal:8080=openai'", ("SPANWATCH_PROVIDERS",)
+    ),
     "stream_usage": _Setting(values.switch, _SWITCH, ("SPANWATCH_STREAM_USAGE",)),
+    "executors": _Setting(values.switch, _SWITCH, ("SPANWATCH_EXECUTORS",)),
     "cost_attributes": _Setting(
         values.names, "attribute names separated by commas, or 'none'", ("SPANWATCH_COST_ATTRIBUTES",)
     ),
     "prices": _Setting(values.path, "the path of a price file", ("SPANWATCH_PRICES",)),
+    "budgets": _Setting(_budgets, "a list of Budget(...), in a file [[budgets]] tables"),
+    "ledger": _Setting(_ledger, "'memory', 'sqlite' or a URL such as 'redis://localhost:6379'", ("SPANWATCH_LEDGER",)),
     "store": _Setting(values.switch, _SWITCH, ("SPANWATCH_STORE",)),
     "retention_days": _Setting(
         values.number(0, 36_500), "a number of days from 0 to 36500", ("SPANWATCH_RETENTION_DAYS",)
     ),
     "retention_bytes": _Setting(values.count(0, 1 << 50), "a number of bytes", ("SPANWATCH_RETENTION_BYTES",)),
     "sample": _Setting(values.number(0, 1), "a ratio from 0 to 1, such as 0.01", ("SPANWATCH_SAMPLE",)),
+    "live_interval": _Setting(
+        _interval, "seconds from 1 to 3600 between samples of the metrics, or 0 for none", ("SPANWATCH_LIVE_INTERVAL",)
+    ),
+    "metrics_port": _Setting(values.count(0, 65_535), "a TCP port, or 0 for a free one", ("SPANWATCH_METRICS_PORT",)),
+    "metrics_host": _Setting(values.text, "an address of this machine", ("SPANWATCH_METRICS_HOST",)),
+    "health": _Setting(
+        _limits, "limits such as 'success_rate=0.95/0.9, mean_s=5/10, p95_s=off'", ("SPANWATCH_HEALTH",)
+    ),
+    "feedback_key": _Setting(
+        values.secrets, "a secret of 32 characters or more, or several", ("SPANWATCH_FEEDBACK_KEY",), secret=True
+    ),
     "exit_timeout": _Setting(values.number(0, 60), "seconds from 0 to 60", ("SPANWATCH_EXIT_TIMEOUT",)),
     "banner": _Setting(values.one_of(*BANNERS), "one of 'auto', 'on', 'off'", ("SPANWATCH_BANNER",)),
 }

@@ -6,7 +6,7 @@ Each raises TypeError or ValueError without a text: the caller knows the setting
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -99,6 +99,24 @@ def names(raw: Any) -> tuple[str, ...]:
     items = raw.split(",") if isinstance(raw, str) else list(raw)
     words = tuple(text(item) for item in items)
     return () if words == ("none",) else words
+
+
+def secrets(raw: Any) -> tuple[str, ...]:
+    """Secrets of 32 characters or more, in a sequence or separated by commas."""
+    found = names(raw)
+    if not found or any(len(secret) < 32 for secret in found):
+        raise ValueError
+    return found
+
+
+def pairs(raw: Any) -> tuple[tuple[str, str], ...]:
+    """Names and what they stand for: a mapping, pairs, or text such as `a=x, b=y`; keys in lower case."""
+    if isinstance(raw, str):
+        parts = [item.partition("=") for item in raw.split(",")]
+        items: list[Any] = [(key, value) for key, _, value in parts]
+    else:
+        items = list(raw.items() if isinstance(raw, Mapping) else raw)
+    return tuple((text(key).lower(), text(value)) for key, value in items)
 
 
 def masked(raw: Any) -> Any:

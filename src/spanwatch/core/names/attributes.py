@@ -1,12 +1,9 @@
-"""Every attribute, event and metric name that spanwatch emits, once.
+"""Every attribute and event name that spanwatch emits, once.
 
 GenAI names follow open-telemetry/semantic-conventions-genai as of October 2026 (all "development" there).
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Literal
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai/1.42.0"
 SCOPE = "spanwatch"
@@ -18,9 +15,11 @@ TEXT_COMPLETION = "text_completion"
 GENERATE_CONTENT = "generate_content"
 EMBEDDINGS = "embeddings"
 FETCH_RESPONSE = "fetch_response"
+REPORTED_COST = "reported_cost"  # an amount that the application states, beside its model calls
 INVOKE_AGENT = "invoke_agent"
 INVOKE_WORKFLOW = "invoke_workflow"
 EXECUTE_TOOL = "execute_tool"
+RETRIEVAL = "retrieval"
 INFERENCE_OPERATIONS = frozenset({CHAT, TEXT_COMPLETION, GENERATE_CONTENT})
 PRICED_OPERATIONS = INFERENCE_OPERATIONS | {EMBEDDINGS}
 
@@ -53,8 +52,14 @@ PROMPT_VERSION = "gen_ai.prompt.version"
 EMBEDDINGS_DIMENSION_COUNT = "gen_ai.embeddings.dimension.count"
 CONVERSATION_ID = "gen_ai.conversation.id"
 AGENT_NAME = "gen_ai.agent.name"
+AGENT_DESCRIPTION = "gen_ai.agent.description"
 WORKFLOW_NAME = "gen_ai.workflow.name"
 TOOL_NAME = "gen_ai.tool.name"
+TOOL_TYPE = "gen_ai.tool.type"
+TOOL_DESCRIPTION = "gen_ai.tool.description"
+TOOL_CALL_ID = "gen_ai.tool.call.id"
+DATA_SOURCE_ID = "gen_ai.data_source.id"
+RETRIEVAL_TOP_K = "gen_ai.retrieval.top_k"
 TOKEN_MODALITY = "gen_ai.token.modality"  # noqa: S105 (the name of a label)
 
 USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens"
@@ -96,6 +101,10 @@ SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
 INPUT_MESSAGES = "gen_ai.input.messages"
 OUTPUT_MESSAGES = "gen_ai.output.messages"
 TOOL_DEFINITIONS = "gen_ai.tool.definitions"
+TOOL_CALL_ARGUMENTS = "gen_ai.tool.call.arguments"
+TOOL_CALL_RESULT = "gen_ai.tool.call.result"
+RETRIEVAL_QUERY_TEXT = "gen_ai.retrieval.query.text"
+RETRIEVAL_DOCUMENTS = "gen_ai.retrieval.documents"
 
 OPENAI_API_TYPE = "openai.api.type"
 OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"
@@ -106,10 +115,16 @@ ERROR_TYPE = "error.type"
 ERROR_OTHER = "_OTHER"
 EXCEPTION_TYPE = "exception.type"
 EXCEPTION_MESSAGE = "exception.message"
+EXCEPTION_STACKTRACE = "exception.stacktrace"
+CODE_FILE_PATH = "code.file.path"
+CODE_FUNCTION_NAME = "code.function.name"
+CODE_LINE_NUMBER = "code.line.number"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
+SERVICE_NAME = "service.name"
 USER_ID = "user.id"
 PROVIDER_OTHER = "_OTHER"
+METRIC_OVERFLOW = "otel.metric.overflow"  # on the one series that stands for those above a limit
 
 # Ours
 CALL_ID = "spanwatch.call.id"
@@ -130,139 +145,46 @@ ROLLUP_ERRORS = "spanwatch.rollup.errors"
 ROLLUP_UNPRICED = "spanwatch.rollup.unpriced_calls"
 ROLLUP_INPUT_TOKENS = "spanwatch.rollup.input_tokens"
 ROLLUP_OUTPUT_TOKENS = "spanwatch.rollup.output_tokens"
+ROLLUP_TOOL_CALLS = "spanwatch.rollup.tool_calls"
+REQUEST_NAME = "spanwatch.request.name"  # on the outermost agent, workflow or request span
+OUTCOME = "spanwatch.outcome"
+INTERACTION_ID = "spanwatch.interaction.id"
+APP_VERSION = "spanwatch.app.version"
+TAGS = "spanwatch.tags"
+INPUT_TYPES = "spanwatch.input.types"
+RESULT_TYPE = "spanwatch.output.type"
+RESULT_ITEMS = "spanwatch.output.items"
+REPLACED = "spanwatch.replaced"
+BUDGET_NAME = "spanwatch.budget.name"
+BUDGET_SCOPE = "spanwatch.budget.scope"
+BUDGET_LEVEL = "spanwatch.budget.level"
+BUDGET_RESOLVED = "spanwatch.budget.resolved"
+BUDGET_RESETS_AT = "spanwatch.budget.resets_at"
+BUDGET_ESTIMATED_USD = "spanwatch.budget.estimated_usd"
+BUDGET_UNIT = "spanwatch.budget.unit"
+
+EVALUATION_NAME = "gen_ai.evaluation.name"
+EVALUATION_SCORE = "gen_ai.evaluation.score.value"
+EVALUATION_LABEL = "gen_ai.evaluation.score.label"
+EVALUATION_EXPLANATION = "gen_ai.evaluation.explanation"
+FEEDBACK_ID = "spanwatch.feedback.id"
+FEEDBACK_KIND = "spanwatch.feedback.kind"
+FEEDBACK_RATING = "spanwatch.feedback.rating"
+FEEDBACK_LOW = "spanwatch.feedback.low"
+USER_FEEDBACK = "user_feedback"  # what our evaluations are called
+LABEL_OTHER = "_OTHER"
+
+INPUT_SIZE = "spanwatch.input.size"
+RESULT_SIZE = "spanwatch.output.size"
+LOG_DATA = "spanwatch.log.data"
+LOG_DURATION = "spanwatch.log.duration"
+LOGGER_NAME = "spanwatch.log.logger"
 
 EVENT_OPERATION_EXCEPTION = "gen_ai.client.operation.exception"
-
-DURATION_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
-TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One instrument: what it is called, what it counts and which attributes its points carry."""
-
-    name: str
-    kind: Literal["counter", "histogram"]
-    unit: str
-    description: str
-    attributes: tuple[str, ...]
-    buckets: tuple[float, ...] = ()
-
-
-_SHARED = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL, RESPONSE_MODEL, SERVER_ADDRESS, SERVER_PORT)
-_TIMED = (*_SHARED, ERROR_TYPE)
-_TOKENS = (*_SHARED, TOKEN_MODALITY)
-
-INFERENCE_DURATION = Metric(
-    "gen_ai.client.inference.duration", "histogram", "s", "Duration of a model call.", _TIMED, DURATION_BUCKETS
-)
-OPERATION_DURATION = Metric(
-    "gen_ai.client.operation.duration",
-    "histogram",
-    "s",
-    "Duration of a client operation other than inference.",
-    _TIMED,
-    DURATION_BUCKETS,
-)
-TIME_TO_FIRST_CHUNK = Metric(
-    "gen_ai.client.inference.time_to_first_chunk",
-    "histogram",
-    "s",
-    "Time from the request of a stream to its first chunk.",
-    _SHARED,
-    DURATION_BUCKETS,
-)
-TIME_PER_OUTPUT_CHUNK = Metric(
-    "gen_ai.client.inference.time_per_output_chunk",
-    "histogram",
-    "s",
-    "Mean time between the chunks of one stream after its first.",
-    _SHARED,
-    DURATION_BUCKETS,
-)
-INPUT_TOKENS = Metric(
-    "gen_ai.client.inference.usage.input_tokens", "counter", "{token}", "Input tokens, cached ones included.", _TOKENS
-)
-OUTPUT_TOKENS = Metric(
-    "gen_ai.client.inference.usage.output_tokens", "counter", "{token}", "Output tokens, reasoning included.", _TOKENS
-)
-CACHE_READ_TOKENS = Metric(
-    "gen_ai.client.inference.usage.cache_read.input_tokens",
-    "counter",
-    "{token}",
-    "Input tokens read from cache.",
-    _TOKENS,
-)
-CACHE_WRITE_TOKENS = Metric(
-    "gen_ai.client.inference.usage.cache_write.input_tokens",
-    "counter",
-    "{token}",
-    "Input tokens written to cache.",
-    _TOKENS,
-)
-REASONING_TOKENS = Metric(
-    "gen_ai.client.inference.usage.reasoning.output_tokens",
-    "counter",
-    "{token}",
-    "Output tokens spent on reasoning.",
-    _TOKENS,
-)
-INPUT_TOKENS_PER_CALL = Metric(
-    "gen_ai.client.inference.operation.input_tokens",
-    "histogram",
-    "{token}",
-    "Input tokens of one call.",
-    _SHARED,
-    TOKEN_BUCKETS,
-)
-OUTPUT_TOKENS_PER_CALL = Metric(
-    "gen_ai.client.inference.operation.output_tokens",
-    "histogram",
-    "{token}",
-    "Output tokens of one call.",
-    _SHARED,
-    TOKEN_BUCKETS,
-)
-EMBEDDINGS_INPUT_TOKENS = Metric(
-    "gen_ai.client.embeddings.operation.input_tokens",
-    "histogram",
-    "{token}",
-    "Input tokens of one embeddings call.",
-    _SHARED,
-    TOKEN_BUCKETS,
-)
-COST = Metric(
-    COST_USD, "counter", "{USD}", "Cost of model calls in US dollars.", (*_SHARED, COST_STATUS, COST_SOURCE, AGENT_NAME)
-)
-UNPRICED_CALLS = Metric(
-    "spanwatch.cost.unpriced_calls", "counter", "{call}", "Calls whose cost is unknown.", (*_SHARED, COST_REASON)
-)
-CALLS = Metric(
-    "spanwatch.calls", "counter", "{call}", "Model calls by how they ended.", (*_SHARED, CALL_STATUS, AGENT_NAME)
-)
-TELEMETRY_DROPPED = Metric(
-    "spanwatch.telemetry.dropped",
-    "counter",
-    "{item}",
-    "Spans, calls and logs of our own pipeline that were lost.",
-    (ERROR_TYPE,),
-)
-
-METRICS: tuple[Metric, ...] = (
-    INFERENCE_DURATION,
-    OPERATION_DURATION,
-    TIME_TO_FIRST_CHUNK,
-    TIME_PER_OUTPUT_CHUNK,
-    INPUT_TOKENS,
-    OUTPUT_TOKENS,
-    CACHE_READ_TOKENS,
-    CACHE_WRITE_TOKENS,
-    REASONING_TOKENS,
-    INPUT_TOKENS_PER_CALL,
-    OUTPUT_TOKENS_PER_CALL,
-    EMBEDDINGS_INPUT_TOKENS,
-    COST,
-    UNPRICED_CALLS,
-    CALLS,
-    TELEMETRY_DROPPED,
-)
+EVENT_INFERENCE_DETAILS = "gen_ai.client.inference.operation.details"
+EVENT_BUDGET_LEVEL = "spanwatch.budget.level_changed"
+EVENT_EVALUATION_RESULT = "gen_ai.evaluation.result"
+EVENT_AGENT_REQUEST = "spanwatch.agent.request"
+EVENT_AGENT_RESPONSE = "spanwatch.agent.response"
+EVENT_AGENT_TOOL_CALL = "spanwatch.agent.tool_call"
+EVENT_AGENT_ERROR = "spanwatch.agent.error"

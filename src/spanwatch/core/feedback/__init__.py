@@ -1,0 +1,1 @@
+"""Feedback: ratings, tokens, averages, trends and themes; pure."""
