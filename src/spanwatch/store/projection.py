@@ -1,0 +1,154 @@
+"""Projection: the store catches up with the journal. Whoever reads first does it; several processes may at once.
+
+How far a segment is read is stored in the transaction that stores its records, so that a crash between any two steps
+costs nothing and repeats nothing. Ids make replays harmless.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from spanwatch.core.errors import StoreError
+from spanwatch.store import database, segments
+from spanwatch.store.batch import Batch
+from spanwatch.store.home import exists, journal_path
+from spanwatch.store.segments import Segment
+
+BATCH_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """What one catching-up did: records stored, lines found damaged, segments removed."""
+
+    records: int = 0
+    damaged: int = 0
+    removed: int = 0
+
+    def __add__(self, other: Projected) -> Projected:
+        return Projected(self.records + other.records, self.damaged + other.damaged, self.removed + other.removed)
+
+
+def project(home: Path, *, batch_bytes: int = BATCH_BYTES) -> Projected:
+    """Read every segment of the journal to its last whole line, and remove those that are finished.
+
+    A damaged database is set aside and built anew from what the journal still has. Nothing is made where nothing is.
+
+    Raises:
+        StoreError: the directory cannot be written, or the store is of a newer version.
+        OSError, sqlite3.Error: a full disk, a lock held too long. Nothing is lost: the next call goes on from there.
+    """
+    if not exists(home):
+        return Projected()
+    return database.mended(home, lambda: _project(home, batch_bytes))
+
+
+def _project(home: Path, batch_bytes: int) -> Projected:
+    found = segments.segments(home)
+    if not found and _is_idle(home):
+        return Projected()
+    done = Projected()
+    with database.writing(home) as db:
+        known = _ends(db)
+        for segment in found:
+            read = known.get((segment.instance, segment.number), 0)
+            with contextlib.suppress(FileNotFoundError):  # another process was quicker and removed it
+                done += _catch_up(db, segment, read, batch_bytes)
+        _forget_removed(db, home)
+    return done
+
+
+def _is_idle(home: Path) -> bool:
+    """Whether the database is there and nothing waits: then it need not be opened for writing."""
+    try:
+        with database.reading(home) as db:
+            return db.execute("SELECT 1 FROM segments").fetchone() is None
+    except StoreError:
+        return False
+
+
+def _ends(db: sqlite3.Connection) -> dict[tuple[str, int], int]:
+    rows = db.execute("SELECT instance, number, end FROM segments JOIN sources ON sources.id = segments.source")
+    return {(instance, number): end for instance, number, end in rows}
+
+
+def _catch_up(db: sqlite3.Connection, segment: Segment, read: int, batch_bytes: int) -> Projected:
+    if not segment.size:  # its writer is about to begin
+        return Projected()
+    with segments.opened(segment) as descriptor:
+        done = Projected() if read == segment.size else _read(db, segment, descriptor, batch_bytes)
+        return done + _finish(db, segment, descriptor)
+
+
+def catch_up(db: sqlite3.Connection, segment: Segment) -> Projected:
+    """Read one segment to its last whole line and leave it where it is.
+
+    Raises:
+        OSError, sqlite3.Error: it is gone or cannot be read, or the store cannot be written.
+    """
+    with segments.opened(segment) as descriptor:
+        return _read(db, segment, descriptor, BATCH_BYTES)
+
+
+def waiting(home: Path) -> bool:
+    """Whether the journal holds anything that is not stored yet.
+
+    Raises:
+        StoreError: there is no store here, or it cannot be read.
+    """
+    with database.reading(home) as db:
+        known = _ends(db)
+    return any(segment.size > known.get((segment.instance, segment.number), 0) for segment in segments.segments(home))
+
+
+def _read(db: sqlite3.Connection, segment: Segment, descriptor: int, batch_bytes: int) -> Projected:
+    """To the size that was listed: what a busy writer appends meanwhile is for the next time."""
+    done, end = Projected(), 0
+    while end < segment.size and (step := _step(db, segment, descriptor, batch_bytes)) is not None:
+        stored, end = step
+        done += stored
+    return done
+
+
+def _step(db: sqlite3.Connection, segment: Segment, descriptor: int, batch_bytes: int) -> tuple[Projected, int] | None:
+    """Store the next piece of a segment, and how far that goes; None when there is none."""
+    with database.transaction(db):
+        if segments.is_removed(descriptor):  # how far it was read may be forgotten already: never read it anew
+            return None
+        batch = Batch(db, segment, descriptor)
+        piece = segments.read(descriptor, batch.end, batch_bytes)
+        if not piece.data:
+            return None
+        batch.store(piece)
+    return Projected(batch.records, batch.damaged), batch.end
+
+
+def _finish(db: sqlite3.Connection, segment: Segment, descriptor: int) -> Projected:
+    """Remove a segment that nobody appends to any more; what was torn off its end counts as damaged."""
+    if not segments.is_finished(descriptor, segment):
+        return Projected()
+    with database.transaction(db):
+        if segments.is_removed(descriptor):
+            return Projected()
+        batch = Batch(db, segment, descriptor)
+        tail = segments.read(descriptor, batch.end, BATCH_BYTES)
+        if tail.data:  # written since we looked
+            return Projected()
+        if tail.torn:
+            batch.give_up(tail.torn)
+    segment.path.unlink(missing_ok=True)
+    return Projected(damaged=batch.damaged, removed=1)
+
+
+def _forget_removed(db: sqlite3.Connection, home: Path) -> None:
+    """Drop what we remember of segments that are gone."""
+    gone = [key for key in _ends(db) if not os.path.lexists(journal_path(home) / segments.file_name(*key))]
+    if gone:
+        with database.transaction(db):
+            db.executemany(
+                "DELETE FROM segments WHERE source = (SELECT id FROM sources WHERE instance = ?) AND number = ?", gone
+            )
