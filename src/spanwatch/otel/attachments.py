@@ -21,6 +21,7 @@ from spanwatch.core.exports import Export, Signal
 from spanwatch.core.names import SCHEMA_URL, SCOPE
 from spanwatch.core.settings import Settings
 from spanwatch.otel.hinges import LogHinge, SpanHinge
+from spanwatch.otel.live.live import Live
 from spanwatch.otel.outlets import Outlet, log_outlet, metric_outlet, span_outlet
 from spanwatch.otel.processor import LogProcessor
 from spanwatch.otel.providers import LOGS, METRICS, TRACES
@@ -43,6 +44,7 @@ class Host(Protocol):
 
     settings: Settings
     taps: Taps
+    live: Live | None
 
     def resource(self) -> Resource:
         """The resource of this process."""
@@ -103,8 +105,9 @@ class Traces(_Attachment):
 
     def tracer(self) -> trace.Tracer:
         """The tracer of the provider in force now."""
-        if trace.get_tracer_provider() is not self._seen:  # replaced past the API, as test suites do
-            self._join(trace.get_tracer_provider())
+        provider = trace.get_tracer_provider()
+        if provider is not self._seen and not isinstance(provider, OwnTracerProvider):  # replaced past the API
+            self._join(provider)
         return self._tracer
 
     def renew(self) -> None:
@@ -176,9 +179,11 @@ class Metrics(_Attachment):
     def _readers(self, only_scope: str | None) -> list[MetricReader]:
         export, readers = self.export(), list(self.host.taps.readers)
         if export is not None:
-            outlet, reader = metric_outlet(export, only_scope)
+            outlet, made = metric_outlet(export, only_scope, self.host.live)
             self.host.opened(outlet)
-            readers.append(reader)
+            readers += made
+        elif self.host.live is not None:
+            readers.append(self.host.live.new_reader())
         return readers
 
 

@@ -30,7 +30,7 @@ class Counted:
         self._kept = kept
         self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside
         self._calls: OrderedDict[str, None] = OrderedDict()
-        self._responses: OrderedDict[str, dict[str, int]] = OrderedDict()
+        self._responses: OrderedDict[str, str | dict[str, int]] = OrderedDict()  # id → its only scope, or scope → times
         self._awaited: OrderedDict[str, Awaited] = OrderedDict()
 
     def first(self, call_id: str) -> bool:
@@ -43,18 +43,26 @@ class Counted:
                 self._calls.popitem(last=False)
             return True
 
-    def repeated(self, response_id: str, scope: str) -> bool:
-        """Whether another instrumentation counted this response already.
+    def repeated(self, response_id: str, scope: str, *, fetched: bool = False) -> bool:
+        """Whether this response was counted already.
 
         The n-th report of an id by one scope repeats the n-th by any other: servers that reuse an id are counted right.
+        A report without a request (`fetched`) repeats any.
         """
         with self._lock:
-            reports = self._responses.setdefault(response_id, {})
-            before = max(reports.values(), default=0)
-            reports[scope] = reports.get(scope, 0) + 1
-            if len(self._responses) > self._kept:
-                self._responses.popitem(last=False)
-            return reports[scope] <= before
+            known = self._responses.get(response_id)
+            if known is None:
+                self._responses[response_id] = scope
+                if len(self._responses) > self._kept:
+                    self._responses.popitem(last=False)
+                return False
+            if fetched:
+                return True
+            times = {known: 1} if isinstance(known, str) else known
+            self._responses[response_id] = times
+            most = max(times.values())
+            times[scope] = times.get(scope, 0) + 1
+            return times[scope] <= most
 
     def await_usage(self, call: Call, frame: Frame | None, context: SpanContext | None) -> None:
         """Remember a counted call without usage by its response id."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry.sdk._logs import ReadWriteLogRecord
@@ -9,7 +11,60 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, StatusCode, format_span_id, format_trace_id
 
+from spanwatch.core.records import encode, frame, framed, quote
 from spanwatch.core.sanitise import Sanitiser
+
+_SHORT = 1_024  # characters: what is longer is for the sanitiser
+_INT64 = 1 << 63
+_TEXT, _PLAIN, _NUMBERS_TOO = frozenset({str}), frozenset({str, bool}), frozenset({str, bool, int})
+
+
+def span_line(span: ReadableSpan, attributes: Mapping[str, Any]) -> bytes:
+    """A span with these attributes as a journal record; `frame("span", span_body(span))` in half the time for most."""
+    text = _short_text(span, attributes)
+    return frame("span", span_body(span)) if text is None else framed(text)
+
+
+def _short_text(span: ReadableSpan, attributes: Mapping[str, Any]) -> str | None:
+    """The JSON of a span of which nothing has to be cleaned, cut or told beside its attributes; None of others."""
+    context, parent, scope, name = span.context, span.parent, span.instrumentation_scope, span.name
+    if context is None or scope is None or context.trace_state or type(name) is not str or len(name) > _SHORT:
+        return None
+    if span.status.status_code is not StatusCode.UNSET or span.events or span.links:
+        return None
+    if span.dropped_attributes or span.dropped_events or span.dropped_links or not _is_plain(attributes):
+        return None
+    given = encode(attributes)
+    if len(given) > _SHORT:  # no key and no value in it can be too long
+        return None
+    above = "" if parent is None else f'"p":"{parent.span_id:016x}",'
+    told = f',"a":{given}' if attributes else ""
+    return (
+        f'{{"k":"span","t":"{context.trace_id:032x}","s":"{context.span_id:016x}","n":{quote(name)},'
+        f'"b":{_known(span.start_time)},"e":{_known(span.end_time)},{above}"fl":{int(context.trace_flags)},'
+        f'"kd":{span.kind.value}{told},"sc":{_scope_text(scope.name, scope.version, scope.schema_url)}}}'
+    )
+
+
+def _is_plain(attributes: Mapping[str, Any]) -> bool:
+    """Whether JSON says every key and value as it is."""
+    if not _TEXT.issuperset(map(type, attributes)):
+        return False
+    kinds = set(map(type, attributes.values()))
+    if int in kinds:
+        return kinds <= _NUMBERS_TOO and all(
+            -_INT64 <= value < _INT64 for value in attributes.values() if type(value) is int
+        )
+    return kinds <= _PLAIN
+
+
+def _known(time_ns: int | None) -> int | str:
+    return "null" if time_ns is None else time_ns
+
+
+@lru_cache(256)
+def _scope_text(name: str, version: str | None, schema_url: str | None) -> str:
+    return encode([name, version or None, schema_url or None])
 
 
 def span_body(span: ReadableSpan) -> dict[str, Any]:
@@ -20,14 +75,15 @@ def span_body(span: ReadableSpan) -> dict[str, Any]:
     attributes = safe.attributes(span.attributes)
     if attributes:
         body["a"] = attributes
-    if span.events:
-        body["ev"] = [[safe.value(e.name), e.timestamp, safe.attributes(e.attributes)] for e in span.events]
-    if span.links:
-        body["l"] = [[*_ids(link.context), safe.attributes(link.attributes)] for link in span.links]
-    if span.status.status_code is not StatusCode.UNSET:
-        body["st"] = [span.status.status_code.value, safe.value(span.status.description)]
-    if span.instrumentation_scope is not None:
-        body["sc"] = _scope(span.instrumentation_scope)
+    events, links, status, scope = span.events, span.links, span.status, span.instrumentation_scope
+    if events:
+        body["ev"] = [[safe.value(e.name), e.timestamp, safe.attributes(e.attributes)] for e in events]
+    if links:
+        body["l"] = [[*_ids(link.context), safe.attributes(link.attributes)] for link in links]
+    if status.status_code is not StatusCode.UNSET:
+        body["st"] = [status.status_code.value, safe.value(status.description)]
+    if scope is not None:
+        body["sc"] = _scope(scope)
     dropped = [span.dropped_attributes, span.dropped_events, span.dropped_links]
     if any(dropped):
         body["d"] = dropped

@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.exports import Export
+from spanwatch.otel.hush import Hush
 
 _NAMES = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 E = TypeVar("E")
@@ -78,30 +79,38 @@ class PerProcess(Generic[E]):
 class CountedSpans(SpanExporter):
     """A span exporter whose successes are counted."""
 
-    def __init__(self, make: Callable[[], SpanExporter], tally: Tally) -> None:
+    def __init__(self, make: Callable[[], SpanExporter], tally: Tally, what: str = "spans") -> None:
         self._inner, self._tally = PerProcess(make), tally
+        self._ended, self._hush = False, Hush(self._inner(), what)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export one batch."""
-        result = self._inner().export(spans)
+        with self._hush.exporting():
+            result = self._inner().export(spans)
+        self._hush.done(delivered=result is SpanExportResult.SUCCESS, ending=self._ended)
         if result is SpanExportResult.SUCCESS:
             self._tally.deliver(len(spans))
         return result
 
     def shutdown(self) -> None:
-        """Shut the exporter down."""
-        self._inner().shutdown()
+        """Shut the exporter down, once."""
+        ended, self._ended = self._ended, True
+        if not ended:
+            self._inner().shutdown()
 
 
 class CountedLogs(LogRecordExporter):
     """A log exporter whose successes are counted."""
 
-    def __init__(self, make: Callable[[], Any], tally: Tally) -> None:
+    def __init__(self, make: Callable[[], Any], tally: Tally, what: str = "log records") -> None:
         self._inner, self._tally = PerProcess(make), tally
+        self._ended, self._hush = False, Hush(self._inner(), what)
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Export one batch."""
-        result: LogRecordExportResult = self._inner().export(batch)
+        with self._hush.exporting():
+            result: LogRecordExportResult = self._inner().export(batch)
+        self._hush.done(delivered=result is LogRecordExportResult.SUCCESS, ending=self._ended)
         if result is LogRecordExportResult.SUCCESS:
             self._tally.deliver(len(batch))
         return result
@@ -111,8 +120,10 @@ class CountedLogs(LogRecordExporter):
         return bool(self._inner().force_flush(timeout_millis))
 
     def shutdown(self) -> None:
-        """Shut the exporter down."""
-        self._inner().shutdown()
+        """Shut the exporter down, once."""
+        ended, self._ended = self._ended, True
+        if not ended:
+            self._inner().shutdown()
 
 
 class CountedMetrics(MetricExporter):
@@ -121,9 +132,12 @@ class CountedMetrics(MetricExporter):
     In a forked child it is silent: the sums that its reader carries over are the parent's, and the child gets its own.
     """
 
-    def __init__(self, make: Callable[[], Any], tally: Tally, only_scope: str | None = None) -> None:
+    def __init__(
+        self, make: Callable[[], Any], tally: Tally, only_scope: str | None = None, what: str = "metrics"
+    ) -> None:
         self._inner, self._pid = make(), os.getpid()
-        self._tally, self._only_scope = tally, only_scope
+        self._tally, self._only_scope, self._ended = tally, only_scope, False
+        self._hush = Hush(self._inner, what)
         inner = self._inner
         super().__init__(inner._preferred_temporality, inner._preferred_aggregation)  # noqa: SLF001 (no public name)
 
@@ -135,7 +149,9 @@ class CountedMetrics(MetricExporter):
         if not data.resource_metrics:
             return MetricExportResult.SUCCESS
         self._tally.accept()
-        result: MetricExportResult = self._inner.export(data, timeout_millis=timeout_millis, **kwargs)
+        with self._hush.exporting():
+            result: MetricExportResult = self._inner.export(data, timeout_millis=timeout_millis, **kwargs)
+        self._hush.done(delivered=result is MetricExportResult.SUCCESS, ending=self._ended)
         if result is MetricExportResult.SUCCESS:
             self._tally.deliver(1)
         return result
@@ -145,8 +161,10 @@ class CountedMetrics(MetricExporter):
         return bool(self._inner.force_flush(timeout_millis))
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """Shut the exporter down."""
-        self._inner.shutdown(timeout_millis, **kwargs)
+        """Shut the exporter down, once."""
+        ended, self._ended = self._ended, True
+        if not ended:
+            self._inner.shutdown(timeout_millis, **kwargs)
 
 
 def _scoped(data: MetricsData, scope: str) -> MetricsData:

@@ -10,32 +10,45 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import SpanContext
 
-from spanwatch.core.attributes import Totals, rollup_attributes
-from spanwatch.core.call import Call
+from spanwatch.core import names
+from spanwatch.core.attributes import Totals, Value, rollup_attributes, tool_attributes
+from spanwatch.core.call import Call, stated_cost
 from spanwatch.core.dialects import Role, inherited, role_of
+from spanwatch.core.sanitise import plain
 
 _ROLLED_UP = frozenset({Role.AGENT, Role.WORKFLOW})
 _APART = frozenset(Role) - {Role.OTHER}  # the spans that calls inside belong to, and not to what is around
 _INHERITED = ("agent", "user_id", "conversation_id")
 
 
+class _Reference(weakref.ref[Span]):
+    """A span, as long as somebody else holds it, and its id."""
+
+    __slots__ = ("span_id",)
+    span_id: int
+
+
 class Frame:
     """One span while it or a span inside it is open.
 
     `call` is the counted call of this span, `donor` a duplicate inside it that knows more, `inside` the role of the
-    calls that were counted inside it before its own role was known.
+    calls that were counted inside it before its own role was known, `agent` the nearest agent that named itself when it
+    started.
     """
 
-    __slots__ = ("_role", "_span", "call", "donor", "ended", "inside", "parent", "totals")
+    __slots__ = ("_role", "_span", "agent", "call", "donor", "ended", "inside", "parent", "totals")
 
     def __init__(self, span: weakref.ref[Span], parent: Frame | None) -> None:
         self._span = span
         self._role: Role | None = None
         self.parent = parent
+        self.agent: str | None = None if parent is None else parent.agent
         self.totals: Totals | None = None
         self.call: Call | None = None
         self.donor: Call | None = None
@@ -48,19 +61,28 @@ class Frame:
         return self._span()
 
     @property
+    def reference(self) -> weakref.ref[Span]:
+        """The span, not held."""
+        return self._span
+
+    @property
     def attributes(self) -> Mapping[str, Any]:
         """The span's attributes as they are now."""
         span = self._span()
-        return {} if span is None or span.attributes is None else span.attributes
+        return plain(span.attributes) if span is not None and span.attributes else {}
 
     @property
     def role(self) -> Role | None:
         """The span's role; asked again until it is a definite one, for attributes may come late."""
         if self._role is None or self._role is Role.OTHER:
             span = self._span()
-            if span is not None and span.attributes:
-                self._role = role_of(span.attributes, span.name)
+            if span is not None:
+                self._role = role_of(self.attributes, span.name)
         return self._role
+
+    def known(self, role: Role | None) -> None:
+        """Note what its attributes say at its start, so that nobody has to read them again."""
+        self._role = role
 
     @property
     def rolled_up(self) -> bool:
@@ -84,14 +106,22 @@ class Frames:
     def __init__(self) -> None:
         self.orphaned: Callable[[Frame, Call], None] = lambda _frame, _donor: None
         self._frames: dict[int, Frame] = {}
+        self._gone = self._dropped
         self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside a roll-up
 
-    def open(self, span: Span) -> Frame:
-        """Register a span that has just started."""
+    def open(self, span: Span, given: Mapping[str, Any]) -> Frame:
+        """Register a span that has just started, with these attributes."""
         span_id, parent = span.get_span_context().span_id, span.parent
         found = None if parent is None or parent.is_remote else self._frames.get(parent.span_id)
-        frame = Frame(weakref.ref(span, lambda _: self._dropped(span_id)), found)
+        reference = _Reference(span, self._gone)
+        reference.span_id = span_id
+        frame = Frame(reference, found)
         self._frames[span_id] = frame
+        if names.OPERATION_NAME in given:
+            frame.known(role_of(given))
+            if given[names.OPERATION_NAME] == names.INVOKE_AGENT:
+                name = given.get(names.AGENT_NAME)
+                frame.agent = name if isinstance(name, str) else frame.agent
         return frame
 
     def of(self, span_id: int) -> Frame | None:
@@ -118,13 +148,48 @@ class Frames:
             around.inside = role
         self._roll_up(frame, lambda totals: totals.add(call))
 
+    def count_tool(self, frame: Frame) -> None:
+        """Add a tool call that has ended to the spans around it; two spans for one call of a tool count once."""
+        outer = self.outer(frame, Role.TOOL)
+        if outer is None or outer.attributes.get(names.TOOL_NAME) != frame.attributes.get(names.TOOL_NAME):
+            self._roll_up(frame, Totals.add_tool, tool_attributes)
+
+    def totals(self, context: SpanContext) -> Totals | None:
+        """What has been counted inside a span so far; None when the span is not recorded, so that nobody knows."""
+        frame = self._frames.get(context.span_id)
+        return None if frame is None else frame.totals or Totals()
+
+    def agent(self, context: SpanContext) -> str | None:
+        """The nearest agent at or around a span that named itself when it started."""
+        frame = self._frames.get(context.span_id)
+        return None if frame is None else frame.agent
+
+    def restate(self, key: str, nano_usd: int) -> tuple[Call, Call] | None:
+        """Replace the cost of a counted call whose span is still held, by its span or response id: before and after.
+
+        None when it is not known here any more.
+        """
+        for frame in list(self._frames.values()):
+            before = frame.call
+            if before is not None and key in {before.span_id, before.response_id}:
+                frame.call = after = replace(before, cost=stated_cost(nano_usd))
+                self._roll_up(frame, partial(Totals.restate, before=before, after=after))
+                return before, after
+        return None
+
+    def add_cost(self, span_id: int, nano_usd: int) -> None:
+        """Add an amount that belongs to no call to an open span and those around it."""
+        frame = self._frames.get(span_id)
+        if frame is not None:
+            self._roll_up(Frame(frame.reference, frame), lambda totals: totals.add_cost(nano_usd))
+
     def settle(self, frame: Frame, before: Call, after: Call) -> None:
         """Add the usage and cost that came late for a counted call."""
         frame.call = after
         self._roll_up(frame, lambda totals: totals.settle(before, after))
 
-    def inherit(self, frame: Frame, call: Call) -> Call:
-        """The call with agent, user and conversation of the nearest enclosing spans that name them."""
+    def inherited(self, frame: Frame, call: Call) -> dict[str, Any]:
+        """The agent, user and conversation that a call lacks, from the nearest enclosing spans that name them."""
         missing = {field for field in _INHERITED if getattr(call, field) is None}
         found: dict[str, Any] = {}
         for around in frame.enclosing():
@@ -132,13 +197,18 @@ class Frames:
                 break
             attributes = around.attributes
             if attributes:
-                known = inherited(attributes)
+                known = inherited(attributes, around.role)
                 for field in missing & known.keys():
                     found[field] = known[field]
                 missing -= found.keys()
-        return replace(call, **found) if found else call
+        return found
 
-    def _roll_up(self, frame: Frame, change: Callable[[Totals], None]) -> None:
+    def _roll_up(
+        self,
+        frame: Frame,
+        change: Callable[[Totals], None],
+        described: Callable[[Totals], dict[str, Value]] = rollup_attributes,
+    ) -> None:
         with self._lock:
             for around in frame.enclosing():
                 if not around.rolled_up:
@@ -148,9 +218,9 @@ class Frames:
                 change(around.totals)
                 span = around.span
                 if span is not None and span.is_recording():
-                    span.set_attributes(rollup_attributes(around.totals))
+                    span.set_attributes(described(around.totals))
 
-    def _dropped(self, span_id: int) -> None:
-        frame = self._frames.pop(span_id, None)
+    def _dropped(self, reference: weakref.ref[Span]) -> None:
+        frame = self._frames.pop(reference.span_id, None)  # type: ignore[attr-defined]  # only made in open()
         if frame is not None and frame.donor is not None and not frame.ended:
             self.orphaned(frame, frame.donor)

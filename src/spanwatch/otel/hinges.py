@@ -7,6 +7,7 @@ from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from spanwatch.core.names import SCOPE
+from spanwatch.otel.context import stamp_log
 
 
 class SpanHinge(SpanProcessor):
@@ -51,6 +52,8 @@ class LogHinge(LogRecordProcessor):
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """See `LogRecordProcessor`."""
+        if self._targets:
+            stamp_log(log_record)
         scope = log_record.instrumentation_scope
         if self._joined and (scope is None or scope.name != SCOPE):
             return

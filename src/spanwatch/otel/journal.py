@@ -23,6 +23,7 @@ from spanwatch.otel.guard import say
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 RETRY_S = 5.0
+LOOK_S = 0.05
 UNWRITABLE = "journal_unwritable"
 UNENCODABLE = "unencodable"
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -56,6 +57,7 @@ class Journal:
     _opened: bool
     _switching: bool
     _failed_at: float | None
+    _looked_at: float
     _lost_since: int
     _late: list[bytes]
     _news: list[tuple[object, ...]]
@@ -90,6 +92,10 @@ class Journal:
                 self._drop(UNENCODABLE)
                 return False
             data = cleaned
+        return self.put(data)
+
+    def put(self, data: bytes) -> bool:
+        """Write one record that is a line already; False when it was dropped."""
         with self._lock:
             if self._switching:  # a finalizer of the host ran inside our own rotation, on this thread
                 self._late.append(data)
@@ -132,6 +138,11 @@ class Journal:
         return self._fail(OSError("no space left for a whole record"))
 
     def _unlinked(self) -> bool:
+        """Whether somebody removed the segment; asked at most every LOOK_S."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_S:
+            return False
+        self._looked_at = now
         try:
             return os.fstat(self._fd).st_nlink == 0
         except OSError:
@@ -222,6 +233,7 @@ class Journal:
         self._fd, self._size, self._number = -1, 0, 0
         self._opened = self._switching = False
         self._failed_at = None
+        self._looked_at = 0.0
         self._lost_since = 0
         self._late = []
         self._news = []

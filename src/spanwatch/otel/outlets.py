@@ -5,6 +5,7 @@ The stock ones block for up to 30 s on a dead collector, so each has a thread th
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,16 +20,22 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from spanwatch.core.exports import Export
 from spanwatch.otel.bounded import Bounded
 from spanwatch.otel.exporters import CountedLogs, CountedMetrics, CountedSpans, Tally, maker
+from spanwatch.otel.live.carrying import Carrier, rides
+from spanwatch.otel.live.live import Live
 
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """The way out of one signal; `export` says where to, `tally` what has arrived."""
+    """The way out of one signal; `export` says where to, `tally` what has arrived.
+
+    `abort` ends the exporter's retries, so that what was given up is not delivered after all.
+    """
 
     export: Export
     tally: Tally
     send: Callable[[], object]
     stop: Callable[[], object]
+    abort: Callable[[], object]
     thread: Bounded = field(default_factory=lambda: Bounded("spanwatch-exporter"))
 
     def flush(self) -> threading.Event:
@@ -43,22 +50,49 @@ class Outlet:
 def span_outlet(export: Export, only_scope: str | None = None) -> tuple[Outlet, SpanProcessor]:
     """Spans in batches, by the stock exporter; with `only_scope` only those of one instrumentation scope."""
     tally = Tally()
-    batch = BatchSpanProcessor(CountedSpans(maker(export), tally))
-    return Outlet(export, tally, batch.force_flush, batch.shutdown), _SpanFeed(batch, tally, only_scope)
+    exporter = CountedSpans(maker(export), tally, f"spans to {export.target}")
+    batch = BatchSpanProcessor(exporter)
+    outlet = Outlet(export, tally, batch.force_flush, batch.shutdown, exporter.shutdown)
+    return outlet, _SpanFeed(batch, tally, only_scope)
 
 
 def log_outlet(export: Export) -> tuple[Outlet, LogRecordProcessor]:
     """Log records in batches, by the stock exporter."""
     tally = Tally()
-    batch = BatchLogRecordProcessor(CountedLogs(maker(export), tally))
-    return Outlet(export, tally, batch.force_flush, batch.shutdown), _LogFeed(batch, tally)
+    exporter = CountedLogs(maker(export), tally, f"log records to {export.target}")
+    batch = BatchLogRecordProcessor(exporter)
+    return Outlet(export, tally, batch.force_flush, batch.shutdown, exporter.shutdown), _LogFeed(batch, tally)
 
 
-def metric_outlet(export: Export, only_scope: str | None = None) -> tuple[Outlet, MetricReader]:
-    """All metrics at an interval, by the stock exporter; with `only_scope` only those of one scope."""
+def metric_outlet(
+    export: Export, only_scope: str | None = None, live: Live | None = None
+) -> tuple[Outlet, list[MetricReader]]:
+    """All metrics at an interval, by the stock exporter; with `only_scope` only those of one scope.
+
+    The exporter rides on the live reader, which is among the readers then; one that wants other sums has its own.
+    """
     tally = Tally()
-    reader = PeriodicExportingMetricReader(CountedMetrics(maker(export), tally, only_scope))
-    return Outlet(export, tally, reader.force_flush, reader.shutdown), reader
+    exporter = CountedMetrics(maker(export), tally, only_scope, f"metrics to {export.target}")
+    if live is not None and rides(exporter):
+        return _riding(export, tally, exporter, live)
+    reader = PeriodicExportingMetricReader(exporter)
+    readers: list[MetricReader] = [reader] if live is None else [reader, live.new_reader()]
+    return Outlet(export, tally, reader.force_flush, reader.shutdown, exporter.shutdown), readers
+
+
+def _riding(export: Export, tally: Tally, exporter: CountedMetrics, live: Live) -> tuple[Outlet, list[MetricReader]]:
+    carrier = Carrier(exporter, os.environ)
+    reader = live.new_reader(exporter, interval_s=carrier.every_s)
+
+    def stop() -> None:
+        try:
+            carrier.export(reader.gather())
+        finally:
+            exporter.shutdown()
+
+    outlet = Outlet(export, tally, lambda: carrier.export(reader.gather()), stop, exporter.shutdown)
+    reader.followers.append(lambda data: carrier.offer(data, outlet.thread.start))
+    return outlet, [reader]
 
 
 class _SpanFeed(SpanProcessor):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from opentelemetry._logs import Logger
-from opentelemetry.trace import Span, SpanContext, StatusCode
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from spanwatch.core import names
 from spanwatch.core.attributes import COMPATIBLE_COST, Value, cost_attributes, response_attributes, usage_attributes
-from spanwatch.core.call import Call, CallStatus, Cost, Usage
+from spanwatch.core.call import Call, CallStatus, Cost, Usage, stated_cost
 from spanwatch.core.dialects import Role
+from spanwatch.core.money import usd_float
 from spanwatch.core.records import call_body, usage_from
+from spanwatch.otel.budgets.enforcement import Enforcement
 from spanwatch.otel.counted import Awaited, Counted
 from spanwatch.otel.errors import emit_exception, safe_message
 from spanwatch.otel.frames import Frame, Frames
@@ -28,10 +30,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A call after counting; a duplicate is part of another call and in no sum."""
+    """A call after counting; a duplicate is part of another call and in no sum.
+
+    `estimated_nano` is what budgets were charged for a call whose usage is unknown.
+    """
 
     call: Call
     duplicate: bool = False
+    estimated_nano: int | None = None
 
 
 class Pipeline:
@@ -47,6 +53,8 @@ class Pipeline:
         compat: Further span attributes that peers read the dollars from.
         content_on: Whether exception messages, which may quote content, are recorded.
         observers: Called with every kept call on the thread that ends it; a call whose usage came late, again.
+        details: Called with every counted call and its span, which then has all its attributes and still records.
+        budgets: What charges counted calls, or None.
     """
 
     def __init__(
@@ -61,10 +69,12 @@ class Pipeline:
         compat: Sequence[str] = COMPATIBLE_COST,
         content_on: bool = False,
         observers: Sequence[Callable[[Call], None]] = (),
+        details: Callable[[Call, Span], None] | None = None,
+        budgets: Enforcement | None = None,
     ) -> None:
         self._price, self._worker, self.frames, self.guard, self.journal = price, worker, frames, guard, journal
         self._logger, self._compat, self._content_on = logger, tuple(compat), content_on
-        self._observers = tuple(observers)
+        self._observers, self._details, self._budgets = tuple(observers), details, budgets
         self._counted = Counted()
         frames.orphaned = self._orphan
 
@@ -83,43 +93,79 @@ class Pipeline:
         """
         verdict = self.guard.run("counting a call", self._decide, span.get_span_context(), call) or Verdict(call)
         if span.is_recording():
-            self.guard.run("describing a call", self._describe, span, verdict)
-            if extra:
-                further = {name: value for name, value in extra.items() if name != names.EXCEPTION_MESSAGE}
-                self.guard.run("describing a call", span.set_attributes, further)
-        if error is not None:
-            self.guard.run("reporting an exception", self._report, span, verdict.call, error, extra)
+            self.guard.run("describing a call", self._describe, span, verdict, extra)
+        if not verdict.duplicate:
+            self._tell(span, verdict.call, error, extra)
+        elif self._budgets is not None:
+            self.guard.run("freeing a reservation", self._budgets.uncounted, call)
         self.guard.run("ending a span", span.end, verdict.call.ended_ns)
         return verdict.call
 
-    def observe(self, call: Call, context: SpanContext) -> dict[str, Value]:
+    def observe(self, call: Call, context: SpanContext, tags: Sequence[str] = ()) -> dict[str, Value]:
         """Count the call of a foreign span that has just ended; the attributes that its rebuilt copy gains."""
-        verdict = self._decide(context, call)
+        verdict = self._decide(context, call, tags)
         found: dict[str, Value] = {names.CALL_ID: verdict.call.call_id}
         if verdict.duplicate:
             found[names.CALL_DUPLICATE] = True
             return found
+        self._tell(NonRecordingSpan(context), verdict.call)
         if verdict.call.usage is not None and verdict.call.usage != call.usage:
             found.update(usage_attributes(verdict.call.usage))
         if verdict.call.cost is not None:
             found.update(cost_attributes(verdict.call.cost, self._compat))
         return found
 
-    def _decide(self, context: SpanContext, call: Call) -> Verdict:
+    def report_cost(self, call: Call, parent: SpanContext) -> None:
+        """Count an amount of its own, `call.cost`, in the sums around and in the metrics; it is no model call."""
+        if call.cost is not None and call.cost.nano_usd is not None:
+            self.frames.add_cost(parent.span_id, call.cost.nano_usd)
+            self._keep(call)
+            self._worker.put(Measurement(call, parent if parent.is_valid else None, settled=True))
+
+    def restate_cost(self, key: str, nano_usd: int, statement: str, at_ns: int) -> None:
+        """Replace the cost of the call with this span or response id: in the store, and in sums that are still open.
+
+        The metric only goes up: what a stated cost is below the computed one stays in it.
+        """
+        if self.journal is not None:
+            self.journal.append("cost", {"id": statement, "at": at_ns, "call": key, "nano_usd": nano_usd})
+        changed = self.frames.restate(key, nano_usd)
+        if changed is None:
+            return
+        before, after = changed
+        known = 0 if before.cost is None else before.cost.nano_usd or 0
+        if nano_usd > known:
+            more = replace(after, usage=None, cost=stated_cost(nano_usd - known))
+            self._worker.put(Measurement(more, None, settled=True))
+        for observer in self._observers:
+            self.guard.run("an observer", observer, after)
+
+    def _decide(self, context: SpanContext, call: Call, tags: Sequence[str] = ()) -> Verdict:
         if not self._counted.first(call.call_id):
             return Verdict(call)
         frame = self.frames.of(context.span_id)
+        further: dict[str, Any] = {}
         if frame is not None:
             frame.ended = True
-            call = self.frames.inherit(frame, call)
+            further = self.frames.inherited(frame, call)
+            if call.scope == names.SCOPE and frame.agent is not None:  # by the spans: nearer than by the context
+                further["agent"] = frame.agent
         if call.status is CallStatus.REFUSED:
+            call = replace(call, **further)
             self._keep(call)
             return Verdict(call)
         if call.operation == names.FETCH_RESPONSE:
-            return Verdict(self._fetched(call, context))
-        return self._count(call, frame, context)
+            return Verdict(self._fetched(replace(call, **further), context))
+        return self._count(call, frame, context, further, tags)
 
-    def _count(self, call: Call, frame: Frame | None, context: SpanContext | None) -> Verdict:
+    def _count(
+        self,
+        call: Call,
+        frame: Frame | None,
+        context: SpanContext | None,
+        further: dict[str, Any],
+        tags: Sequence[str] = (),
+    ) -> Verdict:
         role = Role.EMBEDDINGS if call.operation == names.EMBEDDINGS else Role.INFERENCE
         if frame is not None:
             outer = self.frames.outer(frame, role)
@@ -130,17 +176,26 @@ class Pipeline:
                 return Verdict(call, duplicate=True)
             if frame.donor is not None:
                 call = filled(call, frame.donor)
-        if call.response_id is not None and self._counted.repeated(call.response_id, call.scope):
+        if self._repeats(call):
             self._bring(call, self._counted.awaited(call.response_id) if call.usage is not None else None)
             return Verdict(call, duplicate=True)
-        call = self._priced(call)
+        call = replace(call, **further, cost=self.guard.run("pricing a call", self._price, call))
         if frame is not None:
             self.frames.count(frame, call, role)
+        estimated = None
+        if self._budgets is not None:
+            estimated = self.guard.run("charging a call", self._budgets.ended, call, tags=tags)
         self._keep(call)
         self._worker.put(Measurement(call, context))
         if call.usage is None:
             self._counted.await_usage(call, frame, context)
-        return Verdict(call)
+        return Verdict(call, estimated_nano=estimated)
+
+    def _repeats(self, call: Call) -> bool:
+        """Whether another report of the same response was counted; OpenLLMetry reports fetched ones without a model."""
+        if call.response_id is None:
+            return False
+        return self._counted.repeated(call.response_id, call.scope, fetched=call.request_model is None)
 
     def _feed(self, outer: Frame, call: Call) -> None:
         """Give a duplicate's knowledge to the outermost span of its call, which may have ended before."""
@@ -162,6 +217,8 @@ class Pipeline:
         settled = self._priced(filled(awaited.call, donor))
         if awaited.frame is not None:
             self.frames.settle(awaited.frame, awaited.call, settled)
+        if self._budgets is not None:
+            self.guard.run("charging a call", self._budgets.ended, settled, late=True)
         self._worker.put(Measurement(settled, awaited.context, settled=True))
         return settled
 
@@ -184,7 +241,7 @@ class Pipeline:
         """Count what a duplicate reported when the span around it was dropped without an end."""
 
         def count() -> None:
-            self._count(donor, frame, None)
+            self._count(donor, frame, None, {})
 
         self._worker.defer(count)
 
@@ -197,22 +254,51 @@ class Pipeline:
         for observer in self._observers:
             self.guard.run("an observer", observer, call)
 
-    def _describe(self, span: Span, verdict: Verdict) -> None:
+    def _describe(self, span: Span, verdict: Verdict, extra: Mapping[str, AttributeValue] | None) -> None:
         call = verdict.call
         found = response_attributes(call)
         if verdict.duplicate:
             found[names.CALL_DUPLICATE] = True
         elif call.cost is not None:
             found.update(cost_attributes(call.cost, self._compat))
-        span.set_attributes(found)
+        if verdict.estimated_nano is not None:
+            found[names.BUDGET_ESTIMATED_USD] = usd_float(verdict.estimated_nano)
+        self.guard.run("an attribute of a call", _set, span, found, extra)
         if names.ERROR_TYPE in found:
             span.set_status(StatusCode.ERROR)
 
-    def _report(self, span: Span, call: Call, error: BaseException, extra: Mapping[str, AttributeValue] | None) -> None:
+    def _tell(
+        self,
+        span: Span,
+        call: Call,
+        error: BaseException | None = None,
+        extra: Mapping[str, AttributeValue] | None = None,
+    ) -> None:
+        """The log events of a call; a cancelled one is no failure."""
+        if self._details is not None:
+            self.guard.run("reporting a call", self._details, call, span)
+        if call.status is CallStatus.ERROR:
+            self.guard.run("reporting an exception", self._report, span, call, error, extra)
+
+    def _report(
+        self, span: Span, call: Call, error: BaseException | None, extra: Mapping[str, AttributeValue] | None
+    ) -> None:
         if self._logger is not None:
             stated = None if extra is None else extra.get(names.EXCEPTION_MESSAGE)
-            message = safe_message(error) if self._content_on and stated is None else stated
+            message = safe_message(error) if self._content_on and stated is None and error is not None else stated
             emit_exception(self._logger(), span, call, error, message)
+
+
+def _set(span: Span, found: dict[str, Value], extra: Mapping[str, AttributeValue] | None) -> None:
+    """All attributes at once, or at least ours when a value of the call site cannot be set."""
+    if extra:
+        try:
+            span.set_attributes({**{n: v for n, v in extra.items() if n != names.EXCEPTION_MESSAGE}, **found})
+        except Exception:
+            span.set_attributes(found)
+            raise
+    else:
+        span.set_attributes(found)
 
 
 def filled(call: Call, donor: Call) -> Call:

@@ -12,13 +12,18 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
 from spanwatch.core import names
-from spanwatch.core.dialects import SpanFacts, is_genai, read_call
-from spanwatch.otel.encode import log_body, outline_body, span_body
+from spanwatch.core.dialects import Role, SpanFacts, is_genai, read_call
+from spanwatch.core.sanitise import plain
+from spanwatch.otel.context import stamp
+from spanwatch.otel.encode import log_body, outline_body, span_body, span_line
+from spanwatch.otel.frames import Frame
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal
 from spanwatch.otel.pipeline import Pipeline
+from spanwatch.otel.rebuilt import discreet, extended
 
 _HALF = (1 << 64) - 1
+_STAMPED = frozenset({names.INVOKE_AGENT, names.INVOKE_WORKFLOW, names.EXECUTE_TOOL})  # our own begin with all of it
 
 
 class CallProcessor(SpanProcessor):
@@ -29,23 +34,52 @@ class CallProcessor(SpanProcessor):
         inner: Processors that get each span after us, priced; usually the exporting ones.
         whole: Whether other libraries' spans are kept whole. False in an application's own provider: there they keep
             ids, name, parent and times only, while GenAI spans and ours are always whole.
+        engine_scope: How the scope of an engine begins that knows less discretion than we promise: its spans go on
+            without headers, and without exception texts unless `content_on`.
+        content_on: Whether content is recorded.
     """
 
-    def __init__(self, pipeline: Pipeline, inner: Sequence[SpanProcessor] = (), *, whole: bool = True) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        inner: Sequence[SpanProcessor] = (),
+        *,
+        whole: bool = True,
+        engine_scope: str | None = None,
+        content_on: bool = False,
+    ) -> None:
         self._pipeline, self._inner, self._whole = pipeline, tuple(inner), whole
+        self._engine_scope, self._content_on = engine_scope, content_on
         self._guard, self._frames, self._journal = pipeline.guard, pipeline.frames, pipeline.journal
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Open a frame."""
-        self._guard.run("starting a span", self._frames.open, span)
+        """Open a frame and stamp on the span what the context carries."""
+        try:
+            self._start(span, parent_context)
+        except Exception as error:  # noqa: BLE001 (the guard's work without its call: this is on every span's path)
+            self._guard.failed("stamping a span", error)
         for processor in self._inner:
             self._guard.run("a span processor", processor.on_start, span, parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Count, journal, pass on."""
-        passed = self._guard.run("reading a span", self._read, span) or span
+        given = plain(span.attributes or {})
+        try:
+            passed = self._read(span, given)
+        except Exception as error:  # noqa: BLE001 (see above)
+            passed = span
+            self._guard.failed("reading a span", error)
+        if self._engine_scope is not None and _scope(span).startswith(self._engine_scope):
+            quiet = self._guard.run("keeping content off", discreet, passed, content_on=self._content_on)
+            if quiet is None:
+                return
+            passed = quiet
         if self._journal is not None and span.context is not None and span.context.trace_flags.sampled:
-            self._guard.run("journaling a span", self._keep, passed, self._journal)
+            given = given if passed is span else plain(passed.attributes or {})
+            try:
+                self._keep(passed, given, self._journal)
+            except Exception as error:  # noqa: BLE001 (see above)
+                self._guard.failed("journaling a span", error)
         for processor in self._inner:
             self._guard.run("a span processor", processor.on_end, passed)
 
@@ -64,60 +98,53 @@ class CallProcessor(SpanProcessor):
             done = bool(flushed) and done
         return done
 
-    def _read(self, span: ReadableSpan) -> ReadableSpan:
+    def _start(self, span: Span, parent_context: Context | None) -> None:
+        given = plain(span.attributes or {})
+        try:
+            agent = self._frames.open(span, given).agent
+        except Exception as error:  # noqa: BLE001 (it is stamped all the same)
+            agent = None
+            self._guard.failed("starting a span", error)
+        if given.get(names.OPERATION_NAME) not in _STAMPED or not _ours(span):
+            stamp(span, given, parent_context, agent)
+
+    def _read(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> ReadableSpan:
         """The span itself, or for a foreign model call its copy with cost."""
-        attributes, context = span.attributes, span.context
+        context = span.context
         if context is None or not attributes or names.CALL_ID in attributes:
+            return span
+        if names.OUTCOME in attributes:
+            self._ended(self._frames.of(context.span_id))
             return span
         if not is_genai(attributes, span.name):
             return span
+        frame = self._frames.of(context.span_id)
+        if frame is not None and frame.ended:  # a call of ours whose span lost its attributes
+            return span
         call = read_call(_facts(span), f"{context.trace_id & _HALF:016x}{context.span_id:016x}")
         if call is None:
-            frame = self._frames.of(context.span_id)
-            if frame is not None:
-                frame.ended = True
+            self._ended(frame)
             return span
-        return Rebuilt(span, self._pipeline.observe(call, context))
+        tags = attributes.get(names.TAGS)
+        return extended(span, self._pipeline.observe(call, context, tags if isinstance(tags, tuple) else ()))
 
-    def _keep(self, span: ReadableSpan, journal: Journal) -> None:
-        whole = self._whole or _ours(span) or is_genai(span.attributes, span.name)
-        journal.append("span", span_body(span) if whole else outline_body(span))
+    def _ended(self, frame: Frame | None) -> None:
+        """An agent, workflow, tool or retrieval has ended."""
+        if frame is not None:
+            frame.ended = True
+            if frame.role is Role.TOOL:
+                self._frames.count_tool(frame)
 
-
-class Rebuilt(ReadableSpan):
-    """A finished span with further attributes; everything else, the counts of dropped items too, as it was."""
-
-    def __init__(self, span: ReadableSpan, further: Mapping[str, Any]) -> None:
-        super().__init__(
-            name=span.name,
-            context=span.context,
-            parent=span.parent,
-            resource=span.resource,
-            attributes={**(span.attributes or {}), **further},
-            events=span.events,
-            links=span.links,
-            kind=span.kind,
-            status=span.status,
-            start_time=span.start_time,
-            end_time=span.end_time,
-            instrumentation_scope=span.instrumentation_scope,
-        )
-        self._dropped = (span.dropped_attributes, span.dropped_events, span.dropped_links)
-
-    @property
-    def dropped_attributes(self) -> int:
-        """Attributes that the original lost to its limits."""
-        return self._dropped[0]
-
-    @property
-    def dropped_events(self) -> int:
-        """Events that the original lost to its limits."""
-        return self._dropped[1]
-
-    @property
-    def dropped_links(self) -> int:
-        """Links that the original lost to its limits."""
-        return self._dropped[2]
+    def _keep(self, span: ReadableSpan, attributes: Mapping[str, Any], journal: Journal) -> None:
+        if not self._whole and not _ours(span) and not is_genai(attributes, span.name):
+            journal.append("span", outline_body(span))
+            return
+        try:
+            line = span_line(span, attributes)
+        except Exception:  # noqa: BLE001 (a value's own methods run here)
+            journal.append("span", span_body(span))
+        else:
+            journal.put(line)
 
 
 class LogProcessor(LogRecordProcessor):
@@ -141,16 +168,20 @@ class LogProcessor(LogRecordProcessor):
         self._journal.append("log", log_body(record))
 
 
+def _scope(span: ReadableSpan) -> str:
+    return "" if span.instrumentation_scope is None else span.instrumentation_scope.name
+
+
 def _ours(span: ReadableSpan) -> bool:
-    scope = span.instrumentation_scope
-    return scope is not None and (scope.name == names.SCOPE or scope.name.startswith(names.SCOPE + "."))
+    scope = _scope(span)
+    return scope == names.SCOPE or scope.startswith(names.SCOPE + ".")
 
 
 def _facts(span: ReadableSpan) -> SpanFacts:
-    context, scope, started = span.context, span.instrumentation_scope, span.start_time or 0
+    context, started = span.context, span.start_time or 0
     return SpanFacts(
         name=span.name,
-        attributes=dict(span.attributes or {}),
+        attributes=plain(span.attributes or {}),
         started_ns=started,
         ended_ns=span.end_time or started,
         failed=span.status.status_code is StatusCode.ERROR,
@@ -159,7 +190,7 @@ def _facts(span: ReadableSpan) -> SpanFacts:
         span_id=format_span_id(context.span_id),
         parent_span_id=None if span.parent is None else format_span_id(span.parent.span_id),
         sampled=context.trace_flags.sampled,
-        scope="" if scope is None else scope.name,
+        scope=_scope(span),
     )
 
 

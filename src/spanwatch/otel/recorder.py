@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import Counter, Histogram, Meter
@@ -12,10 +13,10 @@ from spanwatch.core import names
 from spanwatch.core.attributes import is_unpriced
 from spanwatch.core.call import Call, CallStatus, Usage
 from spanwatch.core.money import usd_float
-from spanwatch.otel.worker import Counted, Lost, Measured
+from spanwatch.otel.worker import Added, Counted, Lost, Measured, Observed
 
 Label = str | int
-Labels = tuple[tuple[str, Label], ...]
+Labels = tuple[tuple[str, Label | None], ...]
 
 _NOWHERE = Context()
 
@@ -33,53 +34,69 @@ class Recorder:
         for metric in names.METRICS:
             if metric.kind == "counter":
                 self._counters[metric.name] = meter.create_counter(metric.name, metric.unit, metric.description)
-            else:
+            elif metric.kind == "histogram":
                 self._histograms[metric.name] = meter.create_histogram(
                     metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=metric.buckets
                 )
 
     def __call__(self, batch: Sequence[Measured]) -> None:
         """Record one batch."""
-        sums = _Sums()
+        groups: dict[Labels, _Sums] = {}
         for item in batch:
             if isinstance(item, Lost):
-                sums.add(names.TELEMETRY_DROPPED, item.count, ((names.ERROR_TYPE, item.reason),), _NOWHERE)
-            else:
-                self._call(item, sums)
-        for (name, labels), (amount, context) in sums.items():
-            self._counters[name].add(amount, dict(labels), context)
+                groups.setdefault((), _Sums()).add(names.TELEMETRY_DROPPED, item.count, (names.ERROR_TYPE, item.reason))
+                continue
+            if isinstance(item, Added):
+                self._counters[item.metric.name].add(item.amount, item.labels)
+                continue
+            if isinstance(item, Observed):
+                for metric, value, labels in item.values():
+                    if metric.kind == "counter":
+                        self._counters[metric.name].add(value, labels, _context(item.context))
+                    else:
+                        self._histograms[metric.name].record(value, labels, _context(item.context))
+                continue
+            shared = _shared(item.call)
+            sums = groups.get(shared)
+            if sums is None:
+                sums = groups[shared] = _Sums()
+            sums.context = _context(item.context)
+            self._call(item, shared, sums)
+        for shared, sums in groups.items():
+            for (name, *more), amount in sums.items():
+                self._counters[name].add(amount, _labels(shared, more), sums.context)
 
-    def _call(self, item: Counted, sums: _Sums) -> None:
-        call, context = item.call, _context(item.context)
-        shared = _shared(call)
+    def _call(self, item: Counted, shared: Labels, sums: _Sums) -> None:
+        call, labels = item.call, _labels(shared)
         if not item.settled:
-            self._times(call, shared, context)
+            self._times(call, labels, sums.context)
             if call.operation != names.FETCH_RESPONSE:
-                _count(call, shared, context, sums)
+                _count(call, sums)
         if call.usage is not None:
-            self._sizes(call, call.usage, shared, context)
+            self._sizes(call, call.usage, labels, sums.context)
             if call.operation in names.INFERENCE_OPERATIONS:
                 for metric, amount, modality in _tokens(call.usage):
-                    sums.add(metric, amount, (*shared, (names.TOKEN_MODALITY, modality)), context)
-        if call.cost is not None and call.cost.nano_usd is not None:
-            labels = _with(shared, (names.COST_STATUS, call.cost.status.value), (names.COST_SOURCE, call.cost.source))
-            sums.add(names.COST, usd_float(call.cost.nano_usd), _with(labels, (names.AGENT_NAME, call.agent)), context)
+                    sums.add(metric, amount, (names.TOKEN_MODALITY, modality))
+        cost = call.cost
+        if cost is not None and cost.nano_usd is not None:
+            status, source = (names.COST_STATUS, cost.status.value), (names.COST_SOURCE, cost.source)
+            sums.add(names.COST, usd_float(cost.nano_usd), status, source, *_told(call))
 
-    def _times(self, call: Call, shared: Labels, context: Context) -> None:
+    def _times(self, call: Call, labels: dict[str, Label], context: Context) -> None:
         inference = call.operation in names.INFERENCE_OPERATIONS
         duration = names.INFERENCE_DURATION if inference else names.OPERATION_DURATION
         error = call.error_type or (names.ERROR_OTHER if call.status is CallStatus.ERROR else None)
-        labels = dict(_with(shared, (names.ERROR_TYPE, error)))
-        self._histograms[duration.name].record(call.duration_s, labels, context)
+        timed = labels if error is None else {**labels, names.ERROR_TYPE: error}
+        self._histograms[duration.name].record(max(0.0, call.duration_s), timed, context)
         first = call.time_to_first_chunk_s
         if not (inference and call.stream and first is not None):
             return
-        self._histograms[names.TIME_TO_FIRST_CHUNK.name].record(first, dict(shared), context)
+        self._histograms[names.TIME_TO_FIRST_CHUNK.name].record(first, labels, context)
         if call.chunks > 1:
             gap = max(0.0, call.duration_s - first) / (call.chunks - 1)
-            self._histograms[names.TIME_PER_OUTPUT_CHUNK.name].record(gap, dict(shared), context)
+            self._histograms[names.TIME_PER_OUTPUT_CHUNK.name].record(gap, labels, context)
 
-    def _sizes(self, call: Call, usage: Usage, shared: Labels, context: Context) -> None:
+    def _sizes(self, call: Call, usage: Usage, labels: dict[str, Label], context: Context) -> None:
         sizes: tuple[tuple[names.Metric, int | None], ...] = ()
         if call.operation == names.EMBEDDINGS:
             sizes = ((names.EMBEDDINGS_INPUT_TOKENS, usage.input_tokens),)
@@ -90,24 +107,29 @@ class Recorder:
             )
         for metric, tokens in sizes:
             if tokens is not None:
-                self._histograms[metric.name].record(tokens, dict(shared), context)
+                self._histograms[metric.name].record(tokens, labels, context)
 
 
-class _Sums(dict[tuple[str, Labels], tuple[float, Context]]):
-    """What a batch adds to each counter and attribute set, with the last context."""
+class _Sums(dict[tuple[Any, ...], float]):
+    """What a batch adds to the counters of one set of shared labels, by name and further labels; the last context."""
 
-    def add(self, metric: names.Metric, amount: float, labels: Labels, context: Context) -> None:
-        key = (metric.name, labels)
-        before = self.get(key)
-        self[key] = (amount if before is None else before[0] + amount, context)
+    context: Context = _NOWHERE
+
+    def add(self, metric: names.Metric, amount: float, *more: tuple[str, Label | None]) -> None:
+        """Add to the sum of one counter and attribute set."""
+        key = (metric.name, *more)
+        self[key] = self.get(key, 0) + amount
 
 
-def _count(call: Call, shared: Labels, context: Context, sums: _Sums) -> None:
-    labels = _with(shared, (names.CALL_STATUS, call.status.value), (names.AGENT_NAME, call.agent))
-    sums.add(names.CALLS, 1, labels, context)
+def _count(call: Call, sums: _Sums) -> None:
+    sums.add(names.CALLS, 1, (names.CALL_STATUS, call.status.value), *_told(call))
     if is_unpriced(call):
-        reason = call.cost.reason if call.cost is not None else None
-        sums.add(names.UNPRICED_CALLS, 1, _with(shared, (names.COST_REASON, reason)), context)
+        sums.add(names.UNPRICED_CALLS, 1, (names.COST_REASON, call.cost.reason if call.cost is not None else None))
+
+
+def _told(call: Call) -> tuple[tuple[str, str | None], ...]:
+    """What the application told of itself, as far as it is of low cardinality."""
+    return (names.AGENT_NAME, call.agent), (names.APP_VERSION, call.app_version)
 
 
 def _tokens(usage: Usage) -> Iterable[tuple[names.Metric, int, str]]:
@@ -127,29 +149,26 @@ def _tokens(usage: Usage) -> Iterable[tuple[names.Metric, int, str]]:
 
 
 def _shared(call: Call) -> Labels:
-    found: list[tuple[str, Label]] = [(names.OPERATION_NAME, call.operation)]
-    for name, read in _SHARED:
-        value = read(call)
-        if value is not None:
-            found.append((name, value))
-    return tuple(found)
+    return (
+        (names.OPERATION_NAME, call.operation),
+        (names.PROVIDER_NAME, call.provider),
+        (names.REQUEST_MODEL, call.request_model),
+        (names.RESPONSE_MODEL, call.response_model),
+        (names.SERVER_ADDRESS, call.server_address),
+        (names.SERVER_PORT, call.server_port),
+    )
 
 
-def _with(labels: Labels, *more: tuple[str, str | None]) -> Labels:
-    return (*labels, *((name, value) for name, value in more if value is not None))
+def _labels(shared: Labels, more: Iterable[tuple[str, Label | None]] = ()) -> dict[str, Label]:
+    return {name: value for name, value in (*shared, *more) if value is not None}
 
 
 def _context(context: SpanContext | None) -> Context:
-    return _NOWHERE if context is None else set_span_in_context(NonRecordingSpan(context), _NOWHERE)
+    if context is None or not context.trace_flags.sampled:  # exemplars point at stored spans only
+        return _NOWHERE
+    return set_span_in_context(NonRecordingSpan(context), _NOWHERE)
 
 
-_SHARED: tuple[tuple[str, Callable[[Call], Label | None]], ...] = (
-    (names.PROVIDER_NAME, lambda call: call.provider),
-    (names.REQUEST_MODEL, lambda call: call.request_model),
-    (names.RESPONSE_MODEL, lambda call: call.response_model),
-    (names.SERVER_ADDRESS, lambda call: call.server_address),
-    (names.SERVER_PORT, lambda call: call.server_port),
-)
 _Count = Callable[[Usage], int | None]
 _SPLITS: tuple[tuple[names.Metric, _Count, tuple[tuple[str, _Count], ...]], ...] = (
     (

@@ -15,27 +15,44 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor
 
 from spanwatch.core.call import Call, Cost
+from spanwatch.core.dialects import OPENLLMETRY_SCOPE
 from spanwatch.core.exports import Signal
+from spanwatch.core.health import thresholds_from
+from spanwatch.core.prices import PriceBook
 from spanwatch.core.settings import Settings
 from spanwatch.otel.attachments import Logs, Metrics, Taps, Traces
 from spanwatch.otel.bounded import wait
+from spanwatch.otel.budgets.enforcement import Enforcement
+from spanwatch.otel.budgets.gauges import Gauges
+from spanwatch.otel.budgets.ledgers import ledger_of
+from spanwatch.otel.budgets.telling import Telling
+from spanwatch.otel.call_events import CallEvents
+from spanwatch.otel.desk import Desk
 from spanwatch.otel.frames import Frames
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal, Origin
+from spanwatch.otel.live.live import Live, Share
+from spanwatch.otel.log_hooks import LogHooks
 from spanwatch.otel.outlets import Outlet
 from spanwatch.otel.pipeline import Pipeline
 from spanwatch.otel.processor import CallProcessor, LogProcessor
+from spanwatch.otel.projector import Projector
 from spanwatch.otel.recorder import Recorder
+from spanwatch.otel.scrape import Door
 from spanwatch.otel.telemetry import Content, Telemetry
 from spanwatch.otel.version import VERSION
-from spanwatch.otel.worker import Worker
+from spanwatch.otel.worker import Added, Worker
+from spanwatch.store.ledger import Ledger
+from spanwatch.store.projection import project
+from spanwatch.store.retention import Limits, prune
+from spanwatch.store.samples import MAX_SAMPLES
 
 _NO_TAPS = Taps()
 
 
 def new_id() -> str:
     """32 hex characters, random."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +89,10 @@ class Runtime:
         taps: Further receivers of spans, logs and metrics.
         on_fork: Called in each forked child.
         observers: Called with every counted call.
+        book: The prices that budgets estimate calls by; without it there are no budgets.
+
+    Raises:
+        ConfigurationError: the ledger of the budgets cannot be had.
     """
 
     def __init__(
@@ -84,17 +105,24 @@ class Runtime:
         taps: Taps = _NO_TAPS,
         on_fork: Callable[[], object] = lambda: None,
         observers: Sequence[Callable[[Call], None]] = (),
+        book: PriceBook | None = None,
     ) -> None:
+        ledger = ledger_of(settings) if settings.budgets and book is not None else None
         self.settings, self.taps, self.guard, self.active = settings, taps, Guard(), True
         self.outlets: list[Outlet] = []
         self.limits: list[str] = []
         self.on_joined, self.on_fork = on_joined, on_fork
         self.instance = new_id()
         self.traces, self.metrics, self.logs = Traces(self), Metrics(self), Logs(self)
+        self.live = self._live()
         self.metrics.attach()
         self._worker = Worker(Recorder(self.metrics.meter()), self.guard)
         self.journal = self._journal(run)
         self.logs.attach()
+        self.budgets = None if ledger is None or book is None else self._budgets(ledger, book)
+        self.desk = Desk(
+            Path(settings.home).absolute() if settings.store else None, [key.encode() for key in settings.feedback_key]
+        )
         self.pipeline = Pipeline(
             price,
             self._worker,
@@ -104,10 +132,17 @@ class Runtime:
             logger=self.logs.logger,
             compat=settings.cost_attributes,
             content_on=settings.content,
-            observers=observers,
+            observers=(self.desk.saw, *observers),
+            details=CallEvents(self.logs.logger) if settings.call_events else None,
+            budgets=self.budgets,
         )
         self.traces.attach()
         self._worker.start()
+        self.door = self._door()
+        self._projector = None if self.journal is None else Projector(self.journal, project, self._tidy, self.guard)
+        if self._projector is not None:
+            self._projector.start()
+        self._log_hooks = LogHooks(settings, self.logs.logger, self.guard)
         again = weakref.WeakMethod(self._in_child)
         os.register_at_fork(after_in_child=lambda: (method := again()) and method())
 
@@ -120,8 +155,18 @@ class Runtime:
             active=lambda: self.active,
             content=Content(self.settings.content, self.settings.content_max_bytes),
             ask_usage=self.settings.stream_usage,
+            providers=dict(self.settings.providers),
             clock=time.time_ns,
             new_id=new_id,
+            measure=self._worker.put,
+            totals=self.pipeline.frames.totals,
+            agent=self.pipeline.frames.agent,
+            report_cost=self.pipeline.report_cost,
+            restate_cost=self.pipeline.restate_cost,
+            logger=self.logs.logger,
+            budgets=self.budgets,
+            keep=lambda kind, body: self.journal is not None and self.journal.append(kind, body),
+            desk=self.desk,
         )
 
     def resource(self) -> Resource:
@@ -138,7 +183,8 @@ class Runtime:
 
     def processor(self, inner: Sequence[SpanProcessor], *, whole: bool) -> SpanProcessor:
         """The hinge's inside."""
-        return CallProcessor(self.pipeline, inner, whole=whole)
+        engine = OPENLLMETRY_SCOPE if self.settings.openai == "openllmetry" else None
+        return CallProcessor(self.pipeline, inner, whole=whole, engine_scope=engine, content_on=self.settings.content)
 
     def log_processor(self) -> LogProcessor | None:
         """What journals log records, with the store on."""
@@ -162,14 +208,34 @@ class Runtime:
         """Hand everything over within `timeout` seconds; what failed is told here once and written off."""
         return self._settle(timeout, Outlet.flush)
 
+    def drain(self, timeout: float) -> bool:
+        """Wait until what was deferred or queued for the metrics is done; False when the time was too short."""
+        return self._worker.drain(timeout)
+
     def close(self, timeout: float) -> Flushed:
         """Stop: providers stay, empty-handed; waits at most `timeout` seconds."""
-        self.active = False
-        told = self._settle(timeout, Outlet.close)
+        self.active, deadline = False, time.monotonic() + timeout
+        self._log_hooks.off()
+        if self.budgets is not None:
+            self._worker.drain(timeout)  # ends of dropped streams, which are charged
+            self.budgets.close(max(0.0, deadline - time.monotonic()))
+        if self.door is not None:
+            self.door.close()
+        if self.live is not None:
+            self._worker.drain(timeout)
+            self.live.stop()
+        told = self._settle(max(0.0, deadline - time.monotonic()), Outlet.close)
+        for outlet in self.outlets:
+            self.guard.run("ending an exporter", outlet.abort)
         self.traces.detach()
         self.logs.detach()
         if self.journal is not None:
             self.journal.close()
+        self.desk.close()
+        if self.live is not None:
+            self.live.join(max(0.0, deadline - time.monotonic()))
+        if self._projector is not None:
+            self._projector.stop(max(0.0, deadline - time.monotonic()))
         return told
 
     def _settle(self, timeout: float, begin: Callable[[Outlet], threading.Event]) -> Flushed:
@@ -186,9 +252,56 @@ class Runtime:
         self.outlets = [outlet for outlet in self.outlets if outlet.export.signal != "metrics"]
         if self.journal is None:
             self._renamed()
+        if self.door is not None:
+            self.door.after_fork()
+        if self.budgets is not None:
+            self.budgets.after_fork()
+        self.desk.after_fork()
+        if self.live is not None:
+            self.live.renew()
         for renew in (self.traces.renew, self.logs.renew, self.metrics.renew):
             self.guard.run("starting anew after a fork", renew)
         self.on_fork()
+
+    def _budgets(self, ledger: Ledger, book: PriceBook) -> Enforcement:
+        settings = self.settings
+        found = Enforcement(
+            settings.budgets,
+            ledger,
+            book,
+            self.guard,
+            service=settings.service,
+            telling=Telling(settings.budgets, self.logs.logger, self.guard),
+            count=lambda metric, amount, labels: self._worker.put(Added(metric, amount, labels)),
+            home=Path(settings.home).absolute() if settings.store else None,
+            instance=lambda: self.instance,
+            clock=time.time_ns,
+        )
+        Gauges(self.metrics.meter(), settings.budgets, found.leading)
+        return found
+
+    def _tidy(self, home: Path) -> None:
+        limits = Limits(self.settings.retention_days, self.settings.retention_bytes)
+        prune(home, limits, time.time_ns())
+
+    def _live(self) -> Live | None:
+        settings = self.settings
+        if not settings.live_interval:
+            return None
+        most = min(MAX_SAMPLES, settings.retention_bytes // 1024)  # about a quarter of what the store may take
+        share = Share(Path(settings.home).absolute() if settings.store else None, settings.service, most)
+        drain: Callable[[float], bool] = lambda timeout: self._worker.drain(timeout)  # noqa: E731, PLW0108 (comes later)
+        return Live(share, self.guard, drain, interval_s=settings.live_interval)
+
+    def _door(self) -> Door | None:
+        settings = self.settings
+        if settings.metrics_port is None or self.live is None:
+            return None
+        limits = thresholds_from(settings.health or "")
+        door = Door(self.live, limits, self.guard, host=settings.metrics_host, port=settings.metrics_port)
+        self.guard.run("opening /metrics", door.ensure)
+        self.live.on_tick = door.ensure
+        return door
 
     def _journal(self, run: str | None) -> Journal | None:
         if not self.settings.store:

@@ -60,6 +60,8 @@ class SwitchingTracer(trace.Tracer):
         if isinstance(provider, OwnTracerProvider):
             self.inner = provider.real(*self._scope)
             provider.succession.give(self)
+        elif isinstance(provider, trace.ProxyTracerProvider):
+            self.inner = FollowingTracer(self._scope)
         else:
             self.inner = provider.get_tracer(*self._scope)
 
@@ -75,6 +77,34 @@ class SwitchingTracer(trace.Tracer):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
+
+
+class FollowingTracer(trace.Tracer):
+    """Works for whatever provider is the global one, where none was when a provider of ours went away.
+
+    The API's own proxy would keep the first real tracer for good, and so a chain of all that ever stood in.
+    """
+
+    def __init__(self, scope: _Scope) -> None:
+        self._scope = scope
+        self._seen: trace.TracerProvider | None = None
+        self._inner: trace.Tracer = trace.NoOpTracer()
+
+    def start_span(self, *args: Any, **kwargs: Any) -> trace.Span:
+        """See `opentelemetry.trace.Tracer.start_span`."""
+        return self._tracer().start_span(*args, **kwargs)
+
+    @_agnosticcontextmanager
+    def start_as_current_span(self, *args: Any, **kwargs: Any) -> Iterator[trace.Span]:
+        """See `opentelemetry.trace.Tracer.start_as_current_span`."""
+        with self._tracer().start_as_current_span(*args, **kwargs) as span:
+            yield span
+
+    def _tracer(self) -> trace.Tracer:
+        provider = trace.get_tracer_provider()
+        if provider is not self._seen:
+            self._seen, self._inner = provider, _real_tracer(provider, self._scope)
+        return self._inner
 
 
 class OwnTracerProvider(TracerProvider):
@@ -193,6 +223,12 @@ class OwnLoggerProvider(LoggerProvider):
         logger = SwitchingLogger(self.real(*scope), scope)
         self.succession.give(logger)
         return logger
+
+
+def _real_tracer(provider: trace.TracerProvider, scope: _Scope) -> trace.Tracer:
+    if isinstance(provider, trace.ProxyTracerProvider):
+        return trace.NoOpTracer()
+    return provider.real(*scope) if isinstance(provider, OwnTracerProvider) else provider.get_tracer(*scope)
 
 
 def _scope(name: str, version: str, args: _Scope, kwargs: dict[str, Any]) -> _Scope:

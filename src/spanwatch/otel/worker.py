@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from opentelemetry.trace import SpanContext
 
 from spanwatch.core.call import Call
+from spanwatch.core.names import Metric
 from spanwatch.otel.daemon import Daemon
 from spanwatch.otel.guard import Guard
 
@@ -40,7 +41,27 @@ class Lost:
     count: int
 
 
-Measured = Counted | Lost
+Values = tuple[tuple[Metric, float, dict[str, str | int]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Values of histograms and counters with their labels, asked for by the worker; the context of their exemplars."""
+
+    values: Callable[[], Values]
+    context: SpanContext | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """An amount for a counter."""
+
+    metric: Metric
+    amount: float
+    labels: dict[str, str | int]
+
+
+Measured = Counted | Lost | Observed | Added
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +150,7 @@ class Worker:
             first = self._queue.get()
             if first is None:
                 return
-            if isinstance(first, (Counted, Lost)):
+            if isinstance(first, Measured):
                 self._hurry.wait(self._linger_s)
             self._hurry.clear()
             if not self._process([first, *self._waiting()]):
@@ -146,7 +167,7 @@ class Worker:
 
     def _process(self, items: Sequence[_Item]) -> bool:
         """Record one batch, then run what was deferred; False when told to stop."""
-        measured: list[Measured] = [item for item in items if isinstance(item, (Counted, Lost))]
+        measured: list[Measured] = [item for item in items if isinstance(item, Measured)]
         if self._overflow:
             with self._lock:
                 count, self._overflow = self._overflow, 0

@@ -3,33 +3,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from opentelemetry import metrics, trace
-from opentelemetry._logs import _internal as logs_internal
-from opentelemetry.metrics import _internal as metrics_internal
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.util._once import Once
 
 _REQUESTS = {
     "/v1/traces": ExportTraceServiceRequest,
     "/v1/metrics": ExportMetricsServiceRequest,
     "/v1/logs": ExportLogsServiceRequest,
 }
-
-
-@pytest.fixture
-def no_providers(monkeypatch):
-    """The OTel API as in a process that has set no provider yet."""
-    monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
-    monkeypatch.setattr(trace, "_TRACER_PROVIDER_SET_ONCE", Once())
-    monkeypatch.setattr(metrics_internal, "_METER_PROVIDER", None)
-    monkeypatch.setattr(metrics_internal, "_METER_PROVIDER_SET_ONCE", Once())
-    monkeypatch.setattr(metrics_internal, "_PROXY_METER_PROVIDER", metrics_internal._ProxyMeterProvider())
-    monkeypatch.setattr(logs_internal, "_LOGGER_PROVIDER", None)
-    monkeypatch.setattr(logs_internal, "_LOGGER_PROVIDER_SET_ONCE", Once())
-    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
-    assert isinstance(metrics.get_meter_provider(), metrics_internal._ProxyMeterProvider)
 
 
 class Sink:

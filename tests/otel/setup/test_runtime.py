@@ -1,4 +1,6 @@
 import json
+import logging
+import threading
 import time
 
 import pytest
@@ -17,6 +19,8 @@ from spanwatch.core.call import Call, CallStatus, Cost, CostStatus, Usage
 from spanwatch.core.records import lines
 from spanwatch.core.settings import resolve
 from spanwatch.otel.runtime import Runtime
+from spanwatch.otel.standin import standing_in
+from spanwatch.otel.switching import OwnTracerProvider
 
 pytestmark = pytest.mark.usefixtures("no_providers")
 COST = Cost(1_500_000, CostStatus.PRICED, source="user", price_version="1")
@@ -286,6 +290,34 @@ def test_flush_and_close_keep_to_their_time_when_a_collector_hangs(begin, sink):
     assert {left.signal: left.count for left in told.undelivered} == {"metrics": 1, "traces": 3}
 
 
+def test_what_was_given_up_is_not_tried_again_behind_the_applications_back(begin, sink, caplog):
+    runtime = begin(endpoint=sink.url)
+    a_call(runtime)
+    sink.status = 503
+    assert not runtime.close(0.5)
+    sink.status = 200
+    until = time.monotonic() + 10
+    while any(thread.name.startswith("Otel") for thread in threading.enumerate()) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert time.monotonic() < until
+    assert sink.requests == []
+    assert "already shutdown" not in caplog.text
+
+
+def test_an_outage_is_said_once_and_the_exporters_own_complaints_are_not_heard(begin, sink, caplog):
+    runtime = begin(endpoint=sink.url)
+    for status in (400, 400, 200, 400):
+        sink.status = status
+        a_call(runtime)
+        runtime.flush(5)
+    logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter").warning("the application's own exporter")
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "spans to" in line] == [
+        f"spanwatch: spans to {sink.url} cannot be delivered; later ones are tried, and this is said once"
+    ] * 2
+    assert [line for line in said if not line.startswith("spanwatch: ")] == ["the application's own exporter"]
+
+
 def test_after_close_spans_pass_by(begin, tmp_path):
     runtime = begin()
     runtime.close(1)
@@ -306,3 +338,12 @@ def test_the_hooks_carry_the_settings(begin):
     assert (telemetry.content.on, telemetry.content.max_bytes, telemetry.ask_usage) == (True, 7, False)
     assert len(telemetry.new_id()) == 32
     json.dumps(telemetry.clock())
+
+
+def test_a_provider_that_stands_in_for_ours_for_a_while_is_not_joined(begin, tmp_path):
+    runtime, hinge = begin(), SimpleSpanProcessor(InMemorySpanExporter())
+    with standing_in(OwnTracerProvider(lambda _: None, shutdown_on_exit=False), hinge):
+        a_call(runtime)
+    a_call(runtime)
+    assert "traces" not in runtime.joined_signals()
+    assert len(records(tmp_path, "span")) == 2

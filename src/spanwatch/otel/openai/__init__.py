@@ -3,7 +3,6 @@
 The client library is loaded when the call site is switched on, not before.
 """
 
-from spanwatch.otel.openai.endpoints import NOT_COVERED
-from spanwatch.otel.openai.instrumentor import SUPPORTED, OpenAIInstrumentor
+from spanwatch.otel.openai.instrumentor import OpenAIInstrumentor
 
-__all__ = ["NOT_COVERED", "SUPPORTED", "OpenAIInstrumentor"]
+__all__ = ["OpenAIInstrumentor"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from spanwatch.core import names
 from spanwatch.core.call import Usage
 from spanwatch.otel.openai.endpoints import Shape
 from spanwatch.otel.openai.failures import code
@@ -16,17 +17,18 @@ NO_REASON = "error"  # the convention's word for a choice whose reason never cam
 
 _ENDED = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _WAITING = frozenset({"queued", "in_progress"})
+_FAILING = frozenset({None, "failed"})  # None: an error in place of a response
 _REASONS = {"max_output_tokens": "length"}
 
 
 @dataclass(slots=True)
 class Answer:
-    """The facts of one answer; `raw_usage` is kept as it came and read once, at the end."""
+    """The facts of one answer; usage, tier and fingerprint are kept as they came and read once, at the end."""
 
     response_id: str | None = None
     model: str | None = None
-    service_tier: str | None = None
-    fingerprint: str | None = None
+    service_tier: Any = None
+    fingerprint: Any = None
     raw_usage: Any = None
     choices: dict[int, str | None] = field(default_factory=dict)  # index → finish reason
     status: str | None = None  # of a response object
@@ -48,7 +50,14 @@ class Answer:
     @property
     def complete(self) -> bool:
         """Whether nothing of a streamed answer can still come: its usage did, or its last event."""
-        return self.status in _ENDED if self.status is not None else self.raw_usage is not None
+        if self.status is not None:
+            return self.status in _ENDED
+        return self.raw_usage is not None and None not in self.choices.values()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the provider works on in the background: the usage comes to who fetches the response."""
+        return self.status in _WAITING
 
     @property
     def finish_reasons(self) -> tuple[str, ...]:
@@ -73,18 +82,17 @@ def read_choices(answer: Answer, source: Any) -> None:
     usage = fields.get("usage")
     if usage is not None:
         answer.raw_usage = usage
-    tier = fields.get("service_tier")
-    if tier is not None:
-        answer.service_tier = text(tier)
-    fingerprint = fields.get("system_fingerprint")
-    if fingerprint is not None:
-        answer.fingerprint = text(fingerprint)
+    answer.service_tier = fields.get("service_tier") or answer.service_tier
+    answer.fingerprint = fields.get("system_fingerprint") or answer.fingerprint
     choices = fields.get("choices")
     if choices:
         for position, choice in enumerate(sequence(choices)):
             _read_choice(answer, source, choice, position)
-    elif (error := fields.get("error")) is not None:  # an event among bytes; the client would raise for it
-        answer.failure = code(get(error, "code")) or code(get(error, "type")) or NO_REASON
+    error = (
+        fields.get("error") if choices else get(source, "error")
+    )  # with choices only bytes show it: the client raises
+    if error is not None:
+        answer.failure = _failure(error)
 
 
 def _read_choice(answer: Answer, source: Any, choice: Any, position: int) -> None:
@@ -94,10 +102,16 @@ def _read_choice(answer: Answer, source: Any, choice: Any, position: int) -> Non
         index = position
     if reason is None:
         answer.choices.setdefault(index, None)
-        return
-    answer.choices[index] = text(reason)
-    if answer.raw_usage is None:  # Moonshot states it in the last choice, Groq beside it
+    else:
+        answer.choices[index] = text(reason)
+    if answer.raw_usage is None and (reason is not None or getattr(choice, "__pydantic_extra__", True)):
+        # Moonshot states it in the last choice, Groq beside it
         answer.raw_usage = get(choice, "usage") or get(get(source, "x_groq"), "usage")
+
+
+def _failure(error: Any) -> str:
+    """The code of an error that came as an answer, with HTTP status 200 or inside a stream."""
+    return code(get(error, "code")) or code(get(error, "type")) or names.ERROR_OTHER
 
 
 def read_response(answer: Answer, source: Any) -> None:
@@ -105,17 +119,18 @@ def read_response(answer: Answer, source: Any) -> None:
     fields = values(source)
     answer.response_id = text(fields.get("id")) or answer.response_id
     answer.model = text(fields.get("model")) or answer.model
-    answer.service_tier = text(fields.get("service_tier")) or answer.service_tier
-    answer.status = text(fields.get("status")) or "completed"
+    answer.service_tier = text(get(source, "service_tier")) or answer.service_tier
+    error, output = get(source, "error"), fields.get("output")
+    answer.status = text(fields.get("status")) or (None if output is None else "completed")
     usage = fields.get("usage")
     if usage is not None:
         answer.raw_usage = usage
     if answer.status == "incomplete":
         answer.incomplete = text(get(fields.get("incomplete_details"), "reason"))
-    elif answer.status == "failed":
-        answer.failure = code(get(fields.get("error"), "code")) or answer.failure
+    elif error is not None and answer.status in _FAILING:
+        answer.failure = _failure(error)
     searches = 0
-    for item in sequence(fields.get("output")):
+    for item in sequence(output):
         kind = get(item, "type")
         searches += kind == "web_search_call"
         answer.calls_tools = answer.calls_tools or kind in {"function_call", "custom_tool_call"}
@@ -130,19 +145,20 @@ def read_event(answer: Answer, event: Any) -> None:
         read_response(answer, response)
         return
     kind = fields.get("type")
-    if isinstance(kind, str) and not kind.startswith("response."):
-        stated = get(event, "error") or event
-        if kind == "error" or get(stated, "message") is not None:
-            answer.failure = code(get(stated, "code")) or answer.failure or NO_REASON
+    if kind is None and get(event, "event") == "error":  # how openai 1.x hands on an event that it does not know
+        kind, event = "error", get(event, "data")
+    if kind == "error" or (kind is None and get(event, "error") is not None):
+        answer.failure = _failure(get(event, "error") or {"code": get(event, "code")})
 
 
 def read_plain(answer: Answer, source: Any) -> None:
     """An embeddings or image answer, or one event of a streamed image."""
-    fields = values(source)
-    answer.model = text(fields.get("model")) or answer.model
-    usage = fields.get("usage")
+    answer.model = text(get(source, "model")) or answer.model
+    usage = get(source, "usage")
     if usage is not None:
         answer.raw_usage = usage
+    elif (error := get(source, "error")) is not None:
+        answer.failure = _failure(error)
 
 
 Reader = Callable[[Answer, Any], None]

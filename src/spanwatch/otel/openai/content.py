@@ -9,7 +9,7 @@ from typing import Any
 
 from spanwatch.core import names
 from spanwatch.otel.openai.endpoints import Shape
-from spanwatch.otel.openai.messages import Message, input_messages, instructions, output_messages, tool_call
+from spanwatch.otel.openai.messages import Message, input_messages, instructions, merged, output_messages, tool_call
 from spanwatch.otel.openai.reading import get, sequence, text, values
 from spanwatch.otel.openai.request import Request
 
@@ -40,6 +40,7 @@ class Output:
         self._shape = shape
         self._whole: Any = None
         self._choices: dict[int, _Begun] = {}
+        self._items: dict[int, Any] = {}  # finished output items of a response, by output index
 
     def whole(self, result: Any) -> None:
         """The answer in one piece."""
@@ -69,6 +70,10 @@ class Output:
         """One message per choice."""
         if self._whole is not None:
             return output_messages(self._shape, self._whole)
+        if self._items:
+            items = [self._items[index] for index in sorted(self._items)]
+            begun = [self._choices[index].message() for index in sorted(self._choices.keys() - self._items.keys())]
+            return merged([*output_messages(self._shape, {"output": items}), *begun])
         return [self._choices[index].message() for index in sorted(self._choices)]
 
     def _event(self, event: Any) -> None:
@@ -77,9 +82,12 @@ class Output:
             if get(response, "output"):
                 self._whole = response
             return
-        kind = get(event, "type")
-        if kind == "response.output_text.delta":
-            self._choices.setdefault(0, _Begun()).text.append(text(get(event, "delta")) or "")
+        kind, index = get(event, "type"), get(event, "output_index")
+        position = index if isinstance(index, int) else 0
+        if kind == "response.output_item.done":
+            self._items[position] = get(event, "item")
+        elif kind == "response.output_text.delta":
+            self._choices.setdefault(position, _Begun()).text.append(text(get(event, "delta")) or "")
 
 
 @dataclass(slots=True)
@@ -128,7 +136,7 @@ def capped(value: list[Any], max_bytes: int) -> tuple[str, int]:
     size = len(whole.encode())
     if size <= max_bytes:
         return whole, 0
-    cutter = _Cutter(max_bytes)
+    cutter = _Cutter(max_bytes - 2)
     kept = _json([item for item in map(cutter.value, json.loads(whole)) if item is not None])
     return kept, max(0, size - len(kept.encode()))
 
@@ -145,25 +153,38 @@ class _Cutter:
             return None
         if isinstance(value, str):
             return self._string(value)
-        if isinstance(value, list):
-            self._room -= 2
-            return [item for item in map(self.value, value) if item is not None]
-        if isinstance(value, dict):
-            self._room -= 2
-            return {key: kept for key, item in value.items() if (kept := self._pair(key, item)) is not None}
+        if isinstance(value, (list, dict)):
+            return self._container(value)
         self._room -= len(_json(value)) + 1
-        return value
+        return value if self._room >= 0 else None
+
+    def _container(self, value: list[Any] | dict[str, Any]) -> Any:
+        self._room -= 3  # its brackets and the comma behind it
+        if self._room < 0:
+            return None
+        if isinstance(value, list):
+            return [kept for item in value if (kept := self.value(item)) is not None]
+        return {key: kept for key, item in value.items() if (kept := self._pair(key, item)) is not None}
 
     def _pair(self, key: str, value: Any) -> Any:
-        self._room -= len(key.encode()) + 4
+        self._room -= len(_json(key).encode()) + 2
         return self.value(value)
 
-    def _string(self, value: str) -> str:
+    def _string(self, value: str) -> str | None:
         room = max(0, self._room - 3)
-        self._room -= len(_json(value).encode()) + 1
+        size = _inner_size(value)
+        self._room -= size + 3
         if self._room >= 0:
             return value
-        return value.encode()[:room].decode(errors="ignore")
+        kept = value.encode()[:room].decode(errors="ignore")
+        while (size := _inner_size(kept)) > room:  # what JSON escapes takes more bytes than it has
+            kept = kept[: len(kept) * room // size]
+        return kept or None
+
+
+def _inner_size(value: str) -> int:
+    """Bytes of a string in JSON, without its quotes."""
+    return len(_json(value).encode()) - 2
 
 
 def _json(value: Any) -> str:

@@ -46,19 +46,6 @@ _CREATED: dict[str, Endpoint] = {
 _FETCHED = Endpoint(names.FETCH_RESPONSE, Shape.RESPONSE, _RESPONSES)
 _FETCH_PREFIX = "/responses/"
 
-NOT_COVERED: tuple[str, ...] = (
-    "assistants",
-    "audio",
-    "batches",
-    "evals",
-    "fine-tuning",
-    "moderations",
-    "realtime",
-    "responses over WebSocket",
-    "videos",
-)
-"""What the client can also do and this call site does not see: it is in no sum and outside every budget."""
-
 
 def endpoint_of(method: str, url: str) -> tuple[Endpoint, str | None] | None:
     """The endpoint of a request and, where one is fetched, the id of the response; None for any other request."""

@@ -8,12 +8,15 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from spanwatch.core.call import CallStatus
+from spanwatch.core.errors import BudgetExceeded
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 
 
 def status_of(error: BaseException) -> CallStatus:
-    """Cancelled when the application or its user stopped the call, else error."""
+    """Refused by a budget, cancelled when the application or its user stopped the call, else error."""
+    if isinstance(error, BudgetExceeded):
+        return CallStatus.REFUSED
     cancelled = not isinstance(error, Exception) or isinstance(error, CancelledError)
     return CallStatus.CANCELLED if cancelled else CallStatus.ERROR
 
@@ -41,7 +44,9 @@ def public_name(kind: type) -> str:
 
 
 def code(value: Any) -> str | None:
-    """A machine's code as it is, or None for anything that could be prose."""
+    """A machine's code as it is, or None for anything that could be prose. Gateways put an HTTP status there."""
+    if isinstance(value, int) and 100 <= value < 600:
+        return str(value)
     return value if isinstance(value, str) and _CODE.fullmatch(value) else None
 
 

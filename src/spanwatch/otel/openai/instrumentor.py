@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable, Collection
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
+from spanwatch.core import names
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.otel.openai.site import CallSite
 from spanwatch.otel.telemetry import Telemetry
+from spanwatch.otel.version import VERSION
 
 SUPPORTED = "openai >= 1.66, < 4"
-_METHOD = "request"
+_METHOD, _SETUP = "request", "spanwatch.otel.setup"
+_Patch = tuple[type, Any, Any]  # the class, its own method, and what stands in front of it
 
 
 class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # its package is not typed
     """Traces the model calls of the `openai` client, sync and async, of every client made before or after.
 
-    `instrument(telemetry=...)` says where calls go. Without it `default_telemetry` is asked, which a configured
-    process sets; the class is a singleton, so both hold for the process.
+    `instrument()` sends calls to the configured process, and configures one from the environment where there is none;
+    `tracer_provider=` sends the spans elsewhere. The class is a singleton, so all of it holds for the process.
     """
 
-    default_telemetry: ClassVar[Callable[[], Telemetry] | None] = None
-
     _site: CallSite | None = None
-    _originals: tuple[tuple[type, Any], ...] = ()
+    _patches: tuple[_Patch, ...] = ()
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """The versions of the client that are supported."""
@@ -38,26 +41,50 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # its package
             self._site.finish_open()
 
     def _instrument(self, **kwargs: Any) -> None:
-        import openai  # noqa: PLC0415 (an extra; loading it takes half a second)
+        telemetry = kwargs.get("telemetry") or _configured()
+        if telemetry is None:
+            return
+        provider = kwargs.get("tracer_provider")
+        if provider is not None:
+            telemetry = replace(telemetry, tracer=lambda: provider.get_tracer(names.SCOPE, VERSION, names.SCHEMA_URL))
+        self._uninstrument()
+        self._patch(telemetry)
 
-        telemetry = kwargs.get("telemetry") or self._default()
+    def _patch(self, telemetry: Telemetry) -> None:
+        try:
+            import openai  # noqa: PLC0415 (an extra; loading it takes half a second)
+        except ImportError:
+            raise ConfigurationError("the OpenAI client is not installed: pip install 'spanwatch[openai]'") from None
         streams = (openai.Stream, openai.AsyncStream)
         site = CallSite(telemetry, streams, (openai.AzureOpenAI, openai.AsyncAzureOpenAI))
         sync, later = _owner(openai.OpenAI), _owner(openai.AsyncOpenAI)
-        originals = (sync, vars(sync)[_METHOD]), (later, vars(later)[_METHOD])
-        setattr(sync, _METHOD, _around(originals[0][1], site))
-        setattr(later, _METHOD, _around_async(originals[1][1], site))
-        self._site, self._originals = site, originals
+        self._patches = _patched(sync, _around, site), _patched(later, _around_async, site)
+        self._site = site
 
     def _uninstrument(self, **_: Any) -> None:
-        for owner, original in self._originals:
-            setattr(owner, _METHOD, original)
-        self._originals = ()
+        if self._site is not None:
+            self._site.on = False
+        for owner, original, wrapper in self._patches:
+            if vars(owner).get(_METHOD) is wrapper:  # who wrapped it after us keeps what was wrapped, now idle
+                setattr(owner, _METHOD, original)
+        self._patches = ()
 
-    def _default(self) -> Telemetry:
-        if OpenAIInstrumentor.default_telemetry is None:
-            raise ConfigurationError("nobody said where calls go: call spanwatch.configure(), which instruments too")
-        return OpenAIInstrumentor.default_telemetry()
+
+def _configured() -> Telemetry | None:
+    """That of the configured process; begins one where there is none. None where the settings want another engine."""
+    setup = importlib.import_module(_SETUP)  # which imports this module
+    if setup.INSTANCE.runtime is None:
+        setup.configure()
+    runtime = setup.INSTANCE.runtime
+    wanted = runtime is not None and runtime.settings.openai == names.SCOPE
+    return runtime.telemetry() if wanted else None
+
+
+def _patched(owner: type, around: Callable[..., Any], site: CallSite) -> _Patch:
+    original = vars(owner)[_METHOD]
+    wrapper = around(original, site)
+    setattr(owner, _METHOD, wrapper)
+    return owner, original, wrapper
 
 
 def _owner(client: type) -> type:

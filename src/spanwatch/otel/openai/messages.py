@@ -37,10 +37,16 @@ def instructions(body: Mapping[str, Any]) -> list[Part]:
 def output_messages(shape: Shape, result: Any) -> list[Message]:
     """What came back in one piece, as messages."""
     if shape is Shape.RESPONSE:
-        return _merged(_items(get(result, "output"), "assistant"))
+        return merged(_items(get(result, "output"), "assistant"))
     if shape is not Shape.CHAT:
         return []
     return [_choice(choice) for choice in sequence(get(result, "choices"))]
+
+
+def merged(messages: list[Message]) -> list[Message]:
+    """The items of one answer are parts of one message."""
+    parts = [part for message in messages for part in message["parts"]]
+    return [{"role": "assistant", "parts": parts}] if parts else []
 
 
 def arguments_of(raw: Any) -> Any:
@@ -151,9 +157,3 @@ def _item(item: Any, role: str) -> Message:
     if kind in {None, "message"}:
         return {"role": text(get(item, "role")) or role, "parts": _parts(get(item, "content"))}
     return {"role": "assistant", "parts": [_part(item)]}
-
-
-def _merged(messages: list[Message]) -> list[Message]:
-    """The items of one answer are parts of one message."""
-    parts = [part for message in messages for part in message["parts"]]
-    return [{"role": "assistant", "parts": parts}] if parts else []

@@ -13,11 +13,16 @@ from opentelemetry.trace import Span, SpanContext
 
 from spanwatch.core import names
 from spanwatch.core.call import Call, CallStatus
+from spanwatch.core.errors import BudgetExceeded
+from spanwatch.otel.budgets.holds import Hold
+from spanwatch.otel.context import carried
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.openai.answer import CHUNK, WHOLE, Answer
+from spanwatch.otel.openai.asked import output_bytes
 from spanwatch.otel.openai.content import Output
 from spanwatch.otel.openai.endpoints import Shape
 from spanwatch.otel.openai.failures import error_type, reduced_message, status_of
+from spanwatch.otel.openai.reading import text
 from spanwatch.otel.openai.request import Request
 from spanwatch.otel.telemetry import Telemetry
 
@@ -48,6 +53,7 @@ class OpenCall:
         "done",
         "gone",
         "hides",
+        "hold",
         "read",
         "reading",
         "request",
@@ -77,6 +83,7 @@ class OpenCall:
         self.done = False  # the mark that ends a stream was seen among its bytes
         self.read = False  # the whole answer was
         self.gone = False  # the application let go of the stream
+        self.hold: Hold | None = None  # what budgets hold for it
         self._first_ns: int | None = None
         self._read = CHUNK[request.endpoint.shape]
         self._output = Output(request.endpoint.shape) if telemetry.content.on else None
@@ -105,6 +112,9 @@ class OpenCall:
             self._read(self.answer, chunk)
             if self._output is not None:
                 self._output.chunk(chunk)
+            if self.hold is not None:
+                self.hold.chunks += 1
+                self.hold.received += output_bytes(chunk)
         except Exception as error:  # noqa: BLE001 (the chunk is the application's, whatever it is)
             self._guard.failed("reading a chunk", error)
 
@@ -141,12 +151,13 @@ class OpenCall:
         """The HTTP response was closed: by the client itself, or by the application before the end."""
         if self.reading or self.gone:
             return
-        if self._is_complete():
-            self.succeeded()
-            return
         passing = sys.exception()
-        if passing is not None and status_of(passing) is CallStatus.CANCELLED:
-            self._end(CallStatus.CANCELLED, error_type(passing), error=passing)
+        if isinstance(passing, GeneratorExit):
+            self.dropped()  # a generator over the body is finalised, perhaps by the garbage collector
+        elif self._is_complete():
+            self.succeeded()
+        elif passing is not None and status_of(passing) is CallStatus.CANCELLED:
+            self.failed(passing)
         else:
             self.abandoned()
 
@@ -155,10 +166,15 @@ class OpenCall:
         self._end(CallStatus.ABANDONED)
 
     def dropped(self) -> None:
-        """The application let go of the stream without closing it; called by the garbage collector."""
+        """The application let go of the stream without closing it; may be called by the garbage collector."""
         self.gone = True
         verdict = self._verdict() if self._is_complete() else (CallStatus.ABANDONED, None)
         self._telemetry.defer(partial(self._end, *verdict, ended_ns=self._telemetry.clock()))
+
+    @property
+    def parent(self) -> SpanContext:
+        """The span around it."""
+        return self._parent
 
     def _is_complete(self) -> bool:
         return self.done or self.answer.failure is not None or self.answer.complete
@@ -190,6 +206,8 @@ class OpenCall:
             self._guard.run("leaving a stream", action)
         self._undo.clear()
         ended = self._telemetry.clock() if ended_ns is None else ended_ns
+        if self.hold is not None:
+            self.hold.ended, self.hold.awaited = True, self.answer.waiting
         call = self._guard.run("describing a call", self._call, status, error_name, ended)
         extra = self._guard.run("describing an answer", self._extra, error) or {}
         if call is not None:
@@ -200,8 +218,8 @@ class OpenCall:
     def _call(self, status: CallStatus, error_name: str | None, ended_ns: int) -> Call:
         request, answer = self.request, self.answer
         own, parent = self.span.get_span_context(), self._parent
-        tier = answer.service_tier or request.attributes.get(names.OPENAI_REQUEST_SERVICE_TIER)
-        usage = answer.usage
+        tier = text(answer.service_tier) or request.attributes.get(names.OPENAI_REQUEST_SERVICE_TIER)
+        usage, who = answer.usage, carried(self.context)
         fetched = request.fetched_id
         return Call(
             call_id=self.call_id,
@@ -215,7 +233,7 @@ class OpenCall:
             response_id=answer.response_id or fetched,
             usage=usage,
             stream=request.stream,
-            time_to_first_chunk_s=None if self._first_ns is None else (self._first_ns - self.started_ns) / 1e9,
+            time_to_first_chunk_s=None if self._first_ns is None else max(0, self._first_ns - self.started_ns) / 1e9,
             chunks=self.chunks,
             error_type=error_name,
             finish_reasons=answer.finish_reasons,
@@ -225,8 +243,10 @@ class OpenCall:
             price_context=() if tier is None else (("service_tier", tier),),
             provider_cost_nano_usd=answer.stated_cost,
             api=request.endpoint.api,
-            user_id=request.user_id,
-            conversation_id=request.conversation_id,
+            user_id=request.user_id or who.user_id,
+            conversation_id=request.conversation_id or who.conversation_id,
+            agent=who.agent,
+            app_version=who.app_version,
             trace_id=f"{own.trace_id:032x}" if own.is_valid else None,
             span_id=f"{own.span_id:016x}" if own.is_valid else None,
             parent_span_id=f"{parent.span_id:016x}" if parent.is_valid else None,
@@ -236,13 +256,17 @@ class OpenCall:
 
     def _extra(self, error: BaseException | None) -> dict[str, Any]:
         answer = self.answer
-        found: dict[str, Any] = {}
-        if answer.service_tier is not None:
-            found[names.OPENAI_RESPONSE_SERVICE_TIER] = answer.service_tier
-        if answer.fingerprint is not None:
-            found[names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = answer.fingerprint
+        stated = {
+            names.OPENAI_RESPONSE_SERVICE_TIER: text(answer.service_tier),
+            names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: text(answer.fingerprint),
+        }
+        found: dict[str, Any] = {name: value for name, value in stated.items() if value is not None}
         if self.request.fetched_id is not None and answer.status is not None:
             found[names.RESPONSE_STATUS] = answer.status
+        if isinstance(error, BudgetExceeded):
+            found[names.BUDGET_NAME] = error.budget
+            if error.scope:
+                found[names.BUDGET_SCOPE] = error.scope
         if self._output is not None:
             found.update(self._output.attributes(self._telemetry.content.max_bytes, self.request.attributes))
         elif error is not None:

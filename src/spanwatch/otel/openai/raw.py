@@ -16,6 +16,7 @@ from spanwatch.otel.openai.streams import hear_close, hear_drop, replace, watch
 
 MAX_BODY = 32 * 1024 * 1024  # bytes of a body that is read for its facts; a larger one passes unread
 _DONE = b"[DONE]"
+_UNREADABLE = (ValueError, RecursionError)  # no JSON, or nested deeper than Python reads
 
 
 class Listener(Protocol):
@@ -47,7 +48,7 @@ def whole_body(call: OpenCall, body: bytes) -> None:
     """The facts of a JSON body; anything else has none."""
     try:
         call.whole(json.loads(body))
-    except ValueError:
+    except _UNREADABLE:
         return
 
 
@@ -179,7 +180,7 @@ class _Events:
             return None
         try:
             data = json.loads(payload)
-        except ValueError:
+        except _UNREADABLE:
             return None
         call.note(data)
         if not call.hides or not isinstance(data, dict) or "usage" not in data:

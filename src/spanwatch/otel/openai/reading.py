@@ -10,9 +10,12 @@ _NOTHING: Mapping[str, Any] = {}
 
 def values(source: Any) -> Mapping[str, Any]:
     """The declared fields of a model object, or the mapping itself; nothing for anything else."""
-    if isinstance(source, Mapping):
+    if isinstance(source, dict):
         return source
-    return getattr(source, "__dict__", _NOTHING)
+    if hasattr(source, "__pydantic_extra__"):  # asked before the dear question whether it is a mapping
+        fields: Mapping[str, Any] = vars(source)
+        return fields
+    return source if isinstance(source, Mapping) else getattr(source, "__dict__", _NOTHING)
 
 
 def get(source: Any, name: str) -> Any:

@@ -7,16 +7,20 @@ is final there: defaults filled in, iterators read into lists, values that were 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from opentelemetry.context import attach, detach
+from opentelemetry.context import attach, detach, get_current
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import SpanKind, get_current_span, set_span_in_context
 
 from spanwatch.core.providers import provider_of
+from spanwatch.otel.budgets.elsewhere import elsewhere
 from spanwatch.otel.guard import Guard
+from spanwatch.otel.openai.asked import asking_of
 from spanwatch.otel.openai.content import input_attributes
 from spanwatch.otel.openai.endpoints import Shape, endpoint_of
 from spanwatch.otel.openai.opened import OpenCall, Registry
@@ -51,23 +55,25 @@ class CallSite:
         self._servers: WeakKeyDictionary[Any, tuple[Any, Server]] = WeakKeyDictionary()
         self._refusals = Refusals()
         self.open: Registry = {}
+        self.on = True  # False once taken out: wrappers of others may still hold the wrapped methods
 
     def request(self, original: Callable[..., Any], client: Any, args: Arguments, kwargs: Options) -> Any:
         """The client's `request` with a call around it."""
-        opened = self._guard.run("opening a call", self._opened, client, args, kwargs)
-        if opened is None:
+        call = self._guard.run("opening a call", self._opened, client, args, kwargs)
+        if call is None:
             return original(client, *args, **kwargs)
-        call, changed = opened
+        changed = self._guard.run("changing a request", self._changed, call, client, args, kwargs) or (args, kwargs)
         token = attach(call.context)
         try:
+            self._admit(call)
             while True:
                 try:
-                    result = original(client, *(changed if changed is not None else args), **kwargs)
+                    result = original(client, *changed[0], **changed[1])
                     break
                 except Exception as error:
                     if not self._refused(client, call, error):
                         raise
-                    changed = None
+                    changed = args, kwargs
         except BaseException as error:
             call.failed(error)
             raise
@@ -80,25 +86,28 @@ class CallSite:
         self, original: Callable[..., Awaitable[Any]], client: Any, args: Arguments, kwargs: Options
     ) -> Any:
         """The asynchronous client's `request` with a call around it."""
-        opened = self._guard.run("opening a call", self._opened, client, args, kwargs)
-        if opened is None:
+        call = self._guard.run("opening a call", self._opened, client, args, kwargs, blocking=False)
+        if call is None:
             return await original(client, *args, **kwargs)
-        call, changed = opened
+        changed = self._guard.run("changing a request", self._changed, call, client, args, kwargs) or (args, kwargs)
         token = attach(call.context)
         try:
+            await self._aadmit(call)
             while True:
                 try:
-                    result = await original(client, *(changed if changed is not None else args), **kwargs)
+                    result = await original(client, *changed[0], **changed[1])
                     break
                 except Exception as error:
                     if not self._refused(client, call, error):
                         raise
-                    changed = None
+                    changed = args, kwargs
         except BaseException as error:
             call.failed(error)
             raise
         finally:
-            detach(token)
+            # A coroutine that is dropped may be closed in another context, where there is nothing to detach.
+            if get_current() is call.context or not isinstance(sys.exception(), GeneratorExit):
+                detach(token)
         self._returned(call, result)
         return result
 
@@ -109,28 +118,60 @@ class CallSite:
 
     # --- before ------------------------------------------------------------------------------------------------
 
-    def _opened(self, client: Any, args: Arguments, kwargs: Options) -> tuple[OpenCall, Arguments | None] | None:
-        """A started call and, where the request is changed for it, the arguments to use; None to stand aside."""
-        if len(args) < 2:
-            return None
-        options = args[1]
+    def _opened(self, client: Any, args: Arguments, kwargs: Options, *, blocking: bool = True) -> OpenCall | None:
+        """A started call, or None to stand aside."""
+        options = _options(args, kwargs)
         found = endpoint_of(options.method, options.url)
-        if found is None or not self._telemetry.active() or not is_instrumentation_enabled():
+        if found is None or not self.on or not self._telemetry.active() or not is_instrumentation_enabled():
             return None
-        body = options.json_data if isinstance(options.json_data, Mapping) else _NO_BODY
-        if options.extra_json:
-            body = {**body, **options.extra_json}
         endpoint, fetched_id = found
         cursor = None if fetched_id is None else get(options.params, "starting_after")
-        stream = bool(kwargs.get("stream"))
+        stream, body = bool(kwargs.get("stream")), _body(options)
         request = request_of(endpoint, self._server(client), body, stream=stream, fetched_id=fetched_id, cursor=cursor)
         call = self._started(request, body)
-        if stream and endpoint.usage_option and self._asks(client, body):
+        budgets = self._telemetry.budgets
+        if budgets is not None and request.fetched_id is None:
+            facts = partial(asking_of, call, body, self._telemetry, budgets, blocking=blocking)
+            asking = self._guard.run("reading a request", facts)
+            if asking is not None:
+                call.hold = self._guard.run("estimating a call", budgets.hold, asking)
+        return call
+
+    def _admit(self, call: OpenCall) -> None:
+        """Reserve what the call may cost.
+
+        Raises:
+            BudgetExceeded: a budget has no room for it.
+        """
+        if call.hold is not None and self._telemetry.budgets is not None:
+            self._telemetry.budgets.reserve(call.hold)
+
+    async def _aadmit(self, call: OpenCall) -> None:
+        """The same; a ledger that may take long is asked on another thread."""
+        hold, budgets = call.hold, self._telemetry.budgets
+        if hold is None or budgets is None:
+            return
+        if budgets.quick:
+            budgets.reserve(hold)
+            return
+        try:
+            await elsewhere(lambda: budgets.reserve(hold))
+        except BaseException:
+            budgets.given_up(hold)
+            raise
+
+    def _changed(
+        self, call: OpenCall, client: Any, args: Arguments, kwargs: Options
+    ) -> tuple[Arguments, Options] | None:
+        """The arguments of a request that is changed for the call, None where nothing is."""
+        options, endpoint = _options(args, kwargs), call.request.endpoint
+        if call.request.stream and endpoint.usage_option and self._asks(client, _body(options)):
+            asking = with_usage(options)
             call.hides = True
-            return call, (args[0], with_usage(options), *args[2:])
+            return _replaced(args, kwargs, asking)
         if endpoint.shape in _PARSED and callable(options.post_parser):
-            return call, (args[0], _reading_first(options, call), *args[2:])
-        return call, None
+            return _replaced(args, kwargs, _reading_first(options, call))
+        return None
 
     def _started(self, request: Request, body: Mapping[str, Any]) -> OpenCall:
         telemetry = self._telemetry
@@ -154,13 +195,21 @@ class CallSite:
 
     def _server(self, client: Any) -> Server:
         url = client.base_url
-        known = self._servers.get(client)
-        if known is not None and known[0] is url:
-            return known[1]
-        provider = AZURE if isinstance(client, self._azure) else provider_of(url.host)
-        server = Server(url.host or None, url.port or _PORTS.get(url.scheme), provider)
-        self._servers[client] = url, server
-        return server
+        try:
+            known = self._servers.get(client)
+        except TypeError:  # a subclass of the application's that cannot be hashed
+            return self._server_at(client, url)
+        if known is None or known[0] is not url:
+            known = self._servers[client] = url, self._server_at(client, url)
+        return known[1]
+
+    def _server_at(self, client: Any, url: Any) -> Server:
+        host, port = url.host, url.port or _PORTS.get(url.scheme)
+        named = self._telemetry.providers
+        provider = named.get(f"{host}:{port}".lower()) or named.get(host.lower())
+        if provider is None:
+            provider = AZURE if isinstance(client, self._azure) else provider_of(host)
+        return Server(host or None, port, provider)
 
     # --- after -------------------------------------------------------------------------------------------------
 
@@ -190,6 +239,23 @@ class CallSite:
 
     def _is_stream(self, value: Any) -> bool:
         return isinstance(value, self._streams)
+
+
+def _options(args: Arguments, kwargs: Options) -> Any:
+    """The options of a request, which the client passes second and a caller of `request` perhaps by name."""
+    return args[1] if len(args) > 1 else kwargs["options"]
+
+
+def _replaced(args: Arguments, kwargs: Options, options: Any) -> tuple[Arguments, Options]:
+    if len(args) > 1:
+        return (args[0], options, *args[2:]), kwargs
+    return args, {**kwargs, "options": options}
+
+
+def _body(options: Any) -> Mapping[str, Any]:
+    """The JSON that is sent."""
+    body = options.json_data if isinstance(options.json_data, Mapping) else _NO_BODY
+    return {**body, **options.extra_json} if options.extra_json else body
 
 
 def _reading_first(options: Any, call: OpenCall) -> Any:

@@ -107,12 +107,21 @@ def hear_close(response: Any, call: OpenCall) -> None:
 
 
 def replace(target: Any, call: OpenCall, **methods: Any) -> None:
-    """Put methods in front of an instance's own, until the call has ended."""
-    vars(target).update(methods)
+    """Put methods in front of an instance's own, until the call has ended; the call does not keep it alive."""
+    own = vars(target)
+    former = {name: own[name] for name in methods if name in own}
+    marks = {name: id(method) for name, method in methods.items()}
+    own.update(methods)
+    held = weakref.ref(target)
 
     def put_back() -> None:
-        for name, method in methods.items():
-            if vars(target).get(name) is method:
-                del vars(target)[name]
+        attributes = vars(held()) if held() is not None else {}
+        for name, mark in marks.items():
+            if id(attributes.get(name)) != mark:
+                continue  # somebody else put his own in front
+            if name in former:
+                attributes[name] = former[name]
+            else:
+                del attributes[name]
 
     call.undo(put_back)

@@ -1,0 +1,98 @@
+"""What budgets stand at, as gauges: for each budget, and of its scopes those that spent most."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from spanwatch.core import names
+from spanwatch.core.budgets import Budget, Standing
+from spanwatch.core.errors import LedgerUnavailable
+from spanwatch.core.money import usd_float
+
+TOP = 10  # scopes of a budget that have gauges at one time
+MOST_NAMED = 100  # scopes of a budget that ever have some: a label set is never forgotten by the SDK
+FRESH_S = 1.0
+
+Labels = dict[str, str | bool | int | float]
+
+
+class Gauges:
+    """Registers the gauges of some budgets; reads the ledger once per collection.
+
+    Args:
+        meter: Where they are registered.
+        budgets: Those in force.
+        standings: The scopes of a budget that spent most, at most so many.
+    """
+
+    def __init__(
+        self, meter: Meter, budgets: Sequence[Budget], standings: Callable[[str, int], list[Standing]]
+    ) -> None:
+        self._budgets, self._standings = budgets, standings
+        self._named: dict[str, set[str]] = {budget.name: set() for budget in budgets}
+        self._lock, self._read_at = threading.Lock(), -FRESH_S
+        self._latest: list[Standing] = []
+        for metric, value in (
+            (names.BUDGET_LIMIT, _limit),
+            (names.BUDGET_SPENT, lambda standing: _usd(standing, standing.tally.spent_nano)),
+            (names.BUDGET_RESERVED, lambda standing: _usd(standing, standing.tally.held_nano)),
+            (names.BUDGET_UTILIZATION, utilization),
+        ):
+            meter.create_observable_gauge(metric.name, [self._reader(value)], metric.unit, metric.description)
+
+    def _reader(self, value: Callable[[Standing], float | None]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def read(_options: CallbackOptions) -> Iterable[Observation]:
+            for standing in self._now():
+                amount = value(standing)
+                if amount is not None:
+                    yield Observation(amount, _labels(standing))
+
+        return read
+
+    def _now(self) -> list[Standing]:
+        with self._lock:
+            if time.monotonic() - self._read_at < FRESH_S:
+                return self._latest
+            found: list[Standing] = []
+            for budget in self._budgets:
+                try:
+                    found += self._of(budget)
+                except LedgerUnavailable:  # told where calls meet it; a gauge then has no value
+                    continue
+            self._latest, self._read_at = found, time.monotonic()
+            return found
+
+    def _of(self, budget: Budget) -> list[Standing]:
+        named, found = self._named[budget.name], []
+        for standing in self._standings(budget.name, TOP):
+            if standing.scope in named or len(named) < MOST_NAMED:
+                named.add(standing.scope)
+                found.append(standing)
+        return found
+
+
+def utilization(standing: Standing) -> float:
+    """The part of the limit that is spent, by dollars or tokens, whichever is nearer to its limit."""
+    tally, parts = standing.tally, [0.0]
+    if standing.limit_nano is not None:
+        parts.append(tally.spent_nano / max(1, standing.limit_nano + tally.extra_nano))
+    if standing.limit_tokens is not None:
+        parts.append(tally.spent_tokens / max(1, standing.limit_tokens + tally.extra_tokens))
+    return max(parts)
+
+
+def _limit(standing: Standing) -> float | None:
+    return None if standing.limit_nano is None else usd_float(standing.limit_nano + standing.tally.extra_nano)
+
+
+def _usd(standing: Standing, nano: int) -> float | None:
+    return None if standing.limit_nano is None else usd_float(nano)
+
+
+def _labels(standing: Standing) -> Labels:
+    named: Labels = {names.BUDGET_NAME: standing.budget}
+    return {**named, names.BUDGET_SCOPE: standing.scope} if standing.scope else named

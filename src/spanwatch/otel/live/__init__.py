@@ -1,0 +1,1 @@
+"""What the process's metrics said lately: a reader, a ring of its samples, and the questions asked of them."""

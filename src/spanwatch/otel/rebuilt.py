@@ -1,0 +1,76 @@
+"""Finished spans anew: the SDK gives processors a read-only view, so what changes is a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import Status
+
+from spanwatch.core import names
+from spanwatch.core.dialects import OPENLLMETRY_HEADERS
+from spanwatch.core.sanitise import plain
+
+_QUOTING = (names.EXCEPTION_MESSAGE, "exception.stacktrace")
+
+
+class Rebuilt(ReadableSpan):
+    """A finished span with other attributes, events or status; all else, the counts of dropped items too, as it was."""
+
+    def __init__(
+        self,
+        span: ReadableSpan,
+        attributes: Mapping[str, Any],
+        events: Sequence[Event] | None = None,
+        status: Status | None = None,
+    ) -> None:
+        super().__init__(
+            name=span.name,
+            context=span.context,
+            parent=span.parent,
+            resource=span.resource,
+            attributes=attributes,
+            events=span.events if events is None else events,
+            links=span.links,
+            kind=span.kind,
+            status=span.status if status is None else status,
+            start_time=span.start_time,
+            end_time=span.end_time,
+            instrumentation_scope=span.instrumentation_scope,
+        )
+        self._dropped = (span.dropped_attributes, span.dropped_events, span.dropped_links)
+
+    @property
+    def dropped_attributes(self) -> int:
+        """Attributes that the original lost to its limits."""
+        return self._dropped[0]
+
+    @property
+    def dropped_events(self) -> int:
+        """Events that the original lost to its limits."""
+        return self._dropped[1]
+
+    @property
+    def dropped_links(self) -> int:
+        """Links that the original lost to its limits."""
+        return self._dropped[2]
+
+
+def extended(span: ReadableSpan, further: Mapping[str, Any]) -> ReadableSpan:
+    """The span with further attributes."""
+    return Rebuilt(span, {**plain(span.attributes or {}), **further})
+
+
+def discreet(span: ReadableSpan, *, content_on: bool) -> ReadableSpan:
+    """The span without request headers, and without exception texts, which may quote content that is off."""
+    attributes = dict(plain(span.attributes or {}))
+    had_headers = attributes.pop(OPENLLMETRY_HEADERS, None) is not None
+    if content_on or not (span.events or span.status.description):
+        return Rebuilt(span, attributes) if had_headers else span
+    events = [Event(event.name, _unquoted(event.attributes), event.timestamp) for event in span.events]
+    return Rebuilt(span, attributes, events, Status(span.status.status_code))
+
+
+def _unquoted(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (attributes or {}).items() if name not in _QUOTING}

@@ -1,0 +1,88 @@
+"""configure(), flush() and shutdown(): the one right order, for the one instance of a process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from spanwatch.core.budgets import Budget
+from spanwatch.otel.environment import run_id, settings_from
+from spanwatch.otel.instance import Instance
+from spanwatch.otel.runtime import Flushed
+
+INSTANCE = Instance()
+
+
+def configure(
+    *,
+    service: str | None = None,
+    home: str | os.PathLike[str] | None = None,
+    endpoint: str | None = None,
+    protocol: str | None = None,
+    content: bool | str | None = None,
+    content_max_bytes: int | None = None,
+    logs: bool | None = None,
+    call_events: bool | None = None,
+    openai: str | None = None,
+    providers: Mapping[str, str] | None = None,
+    stream_usage: bool | None = None,
+    executors: bool | None = None,
+    cost_attributes: Sequence[str] | None = None,
+    prices: str | os.PathLike[str] | None = None,
+    budgets: Sequence[Budget] | None = None,
+    ledger: str | None = None,
+    store: bool | None = None,
+    retention_days: float | None = None,
+    retention_bytes: int | None = None,
+    sample: float | None = None,
+    live_interval: float | None = None,
+    metrics_port: int | None = None,
+    metrics_host: str | None = None,
+    health: str | None = None,
+    feedback_key: str | Sequence[str] | None = None,
+    exit_timeout: float | None = None,
+    banner: bool | str | None = None,
+) -> None:
+    """See, price and keep every model call of this process from now on.
+
+    What is not given comes from `SPANWATCH_*` and `OTEL_*` variables, `spanwatch.toml`, then the defaults. The same
+    settings again do nothing, others begin anew. Providers that the application has set, or sets later, are joined.
+
+    What each is, and its default:
+        service, home: The resource's `service.name`; the directory of the embedded store, `.spanwatch`.
+        endpoint, protocol: OTLP base URL, such as `http://localhost:4318`; `http/protobuf` or `grpc`.
+        content, content_max_bytes: Whether prompts and completions are recorded, and the size to cut them at; off.
+        logs, call_events: Whether standard log records go out as OTel logs, and each call emits an event; off.
+        openai: Who sees the OpenAI client's calls: `spanwatch`, `openllmetry` or `none`.
+        providers: Whose models a host of your own serves, such as `{"llm.internal:8080": "openai"}`.
+        stream_usage: Whether streams that say nothing about usage are asked for it; on.
+        executors: Whether what a `ThreadPoolExecutor` runs belongs to the span that submitted it; on.
+        cost_attributes, prices: Further attributes with the dollars, `gen_ai.usage.cost`; a file of your own prices.
+        budgets, ledger: What may be spent, `Budget(...)` each; accounts in `memory`, `sqlite` or `redis://...`.
+        store, retention_days, retention_bytes: Whether it is written, on; age and size at which it forgets its oldest.
+        sample: Ratio of traces that are kept, such as 0.01; every call is counted whatever it is.
+        live_interval: Seconds between the samples that `stats()` and `health()` are answered from; 15. With 0 none.
+        metrics_port, metrics_host: Where `/metrics` and `/healthz` are served; nowhere, and on 127.0.0.1.
+        health: Limits of `health()`, such as `success_rate=0.95/0.9, mean_s=5/10, p95_s=off` (degraded/unhealthy).
+        feedback_key: The secret of feedback tokens, the first of several signs; by default the home's own.
+        exit_timeout: Seconds that the process's end may wait for delivery; 2.
+        banner: The start line: `auto` (on a terminal, else logged at INFO), `on` (stderr) or `off`.
+
+    Raises:
+        ConfigurationError: a setting is wrong; the text names it, its origin, its value and the remedy.
+    """
+    INSTANCE.start(settings_from(locals()), run_id())
+
+
+def shutdown(timeout: float | None = None) -> Flushed:
+    """Hand over what is pending within `timeout` seconds (the configured exit timeout), then stop seeing calls.
+
+    The providers stay in force and hand out working tracers; `configure()` may be called again.
+    """
+    return INSTANCE.stop(timeout)
+
+
+def flush(timeout: float = 10.0) -> Flushed:
+    """Hand over everything that ended before, waiting `timeout` seconds at most; true when all of it has arrived."""
+    runtime = INSTANCE.runtime
+    return Flushed(recorded=True) if runtime is None else runtime.flush(timeout)

@@ -1,0 +1,271 @@
+"""One run of a scope: from the start of its span to its end, which comes exactly once, however the run ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from functools import partial
+from typing import Any
+
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Span, StatusCode, get_current_span, set_span_in_context
+from opentelemetry.util.types import AttributeValue
+
+from spanwatch.core import names
+from spanwatch.core.errors import BudgetExceeded
+from spanwatch.otel.budgets.elsewhere import elsewhere, in_event_loop
+from spanwatch.otel.budgets.enforcement import Enforcement
+from spanwatch.otel.budgets.holds import attributes_of
+from spanwatch.otel.context import Enclosing, carried, carrying, outside, trusted
+from spanwatch.otel.errors import safe_message
+from spanwatch.otel.guard import Guard
+from spanwatch.otel.openai.failures import error_type
+from spanwatch.otel.spans.failing import emit_failure
+from spanwatch.otel.spans.force import in_force
+from spanwatch.otel.spans.kinds import AGENT, REQUEST, RETRIEVAL, Plan
+from spanwatch.otel.spans.measuring import Ended
+from spanwatch.otel.spans.values import Attributes, called_with, gave
+from spanwatch.otel.telemetry import Content, Telemetry
+from spanwatch.otel.worker import Observed
+
+OK, ERROR, CANCELLED, REFUSED = "ok", "error", "cancelled", "refused"
+
+GUARD = Guard()
+Reading = Callable[[Content], Attributes]
+
+
+class Run:
+    """A started span with what it carries; `context` is to be current while the run's own code is at work.
+
+    Whoever ends it first has ended it. What may be the garbage collector only defers: it can come anywhere, even inside
+    a lock of the SDK or of ours.
+    """
+
+    __slots__ = (
+        "_agent",
+        "_ended",
+        "_pid",
+        "_plan",
+        "_request",
+        "_started_ns",
+        "_telemetry",
+        "_version",
+        "context",
+        "span",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        telemetry: Telemetry,
+        span: Span,
+        context: Context,
+        *,
+        agent: str | None,
+        version: str | None,
+        request: Enclosing | None,
+        at: int,
+    ) -> None:
+        self._plan, self._telemetry, self.span, self._agent, self._version = plan, telemetry, span, agent, version
+        self.context = set_span_in_context(span, context)
+        self._request, self._started_ns, self._pid = request, at, os.getpid()
+        self._ended = False
+
+    def succeeded(self, result: object = None, items: int | None = None) -> None:
+        """The code came to its end, with this result."""
+        if result is not None or items is not None:
+            content = self._telemetry.content
+            found = GUARD.run("describing a result", gave, self._plan.kind, content, result, items)
+            self._end(OK, extra=found)
+        else:
+            self._end(OK)
+
+    def failed(self, error: BaseException) -> None:
+        """An exception left the code; it goes on to the application."""
+        if isinstance(error, GeneratorExit):
+            self.left()
+        elif not isinstance(error, Exception) or isinstance(error, CancelledError):
+            self._end(CANCELLED)
+        elif isinstance(error, BudgetExceeded):
+            self._end(REFUSED, error)
+        else:
+            self._end(ERROR, error)
+
+    def admit(self) -> None:
+        """Refuse to begin where nothing is left to spend on.
+
+        Raises:
+            BudgetExceeded: a budget has nothing left; the run has ended as refused.
+        """
+        budgets = self._budgets()
+        if budgets is not None:
+            known = self._spends(budgets)
+            ask = budgets.spent if budgets.quick or not in_event_loop() else budgets.spent_as_known
+            self._refuse(GUARD.run("asking budgets", ask, known))
+
+    async def aadmit(self) -> None:
+        """The same; the event loop does not wait for a ledger.
+
+        Raises:
+            BudgetExceeded: a budget has nothing left; the run has ended as refused.
+        """
+        budgets = self._budgets()
+        if budgets is None or budgets.quick:
+            self.admit()
+            return
+        known = self._spends(budgets)
+        try:
+            refusal = await elsewhere(lambda: GUARD.run("asking budgets", budgets.spent, known))
+        except BaseException as error:
+            self.failed(error)
+            raise
+        self._refuse(refusal)
+
+    def _budgets(self) -> Enforcement | None:
+        return self._telemetry.budgets if self._plan.kind is not RETRIEVAL else None
+
+    def _spends(self, budgets: Enforcement) -> dict[str, Any]:
+        who = carried(self.context)
+        return attributes_of(
+            who.tags,
+            user_id=who.user_id,
+            conversation_id=who.conversation_id,
+            agent=self._plan.name if self._plan.kind is AGENT else self._agent,
+            service=budgets.service,
+        )
+
+    def _refuse(self, error: BudgetExceeded | None) -> None:
+        if error is not None:
+            self.failed(error)
+            raise error
+
+    def left(self, items: int | None = None) -> None:
+        """Nobody wants the rest of it; may be called by the garbage collector."""
+        extra: Attributes = {} if items is None else {names.RESULT_ITEMS: items}
+        ended_ns = self._telemetry.clock()
+        self._telemetry.defer(partial(self._end, CANCELLED, extra=extra, ended_ns=ended_ns))
+
+    def _end(
+        self,
+        outcome: str,
+        error: BaseException | None = None,
+        *,
+        extra: Attributes | None = None,
+        ended_ns: int | None = None,
+    ) -> None:
+        if self._ended or os.getpid() != self._pid:
+            return
+        self._ended = True
+        if self._request is not None:
+            self._request.over = True
+        ended_ns = max(self._telemetry.clock() if ended_ns is None else ended_ns, self._started_ns)
+        kind = None if error is None else GUARD.run("naming an error", error_type, error) or names.ERROR_OTHER
+        if kind is None and outcome == OK:
+            outcome, kind = self._stated()
+        try:
+            self._describe(outcome, kind, error, extra)
+        except Exception as failure:  # noqa: BLE001 (the guard's work without its call: this is on every span's path)
+            GUARD.failed("describing a span", failure)
+        if error is not None:
+            GUARD.run("reporting an exception", self._report, kind or names.ERROR_OTHER, error, ended_ns)
+        observed = GUARD.run("measuring a span", self._observed, outcome, kind, ended_ns)
+        try:
+            self.span.end(ended_ns)
+        except Exception as failure:  # noqa: BLE001 (see above)
+            GUARD.failed("ending a span", failure)
+        if observed is not None:
+            GUARD.run("measuring a span", self._telemetry.measure, observed)
+
+    def _stated(self) -> tuple[str, str | None]:
+        """How it ended by what the application put on the span: an error status is a failure without an exception."""
+        status = getattr(self.span, "status", None)
+        if status is None or status.status_code is not StatusCode.ERROR:
+            return OK, None
+        stated = (getattr(self.span, "attributes", None) or {}).get(names.ERROR_TYPE)
+        return ERROR, stated if isinstance(stated, str) else names.ERROR_OTHER
+
+    def _describe(self, outcome: str, kind: str | None, error: BaseException | None, extra: Attributes | None) -> None:
+        span = self.span
+        if not span.is_recording():
+            return
+        found: dict[str, AttributeValue] = {names.OUTCOME: outcome}
+        if kind is not None:
+            found[names.ERROR_TYPE] = kind
+        if extra:
+            found.update(extra)
+        if isinstance(error, BudgetExceeded):
+            found[names.BUDGET_NAME] = error.budget
+            if error.scope:
+                found[names.BUDGET_SCOPE] = error.scope
+        span.set_attributes(found)
+        if error is not None:
+            span.set_status(StatusCode.ERROR, safe_message(error) if self._telemetry.content.on else None)
+
+    def _report(self, kind: str, error: BaseException, ended_ns: int) -> None:
+        emit_failure(
+            self._telemetry.logger(),
+            self.context,
+            {names.EXCEPTION_TYPE: kind, names.OPERATION_NAME: self._plan.kind.operation},
+            safe_message(error) if self._telemetry.content.on else None,
+            ended_ns,
+        )
+
+    def _observed(self, outcome: str, kind: str | None, ended_ns: int) -> Observed | None:
+        plan, context, counts = self._plan, self.span.get_span_context(), None
+        if plan.kind is AGENT:
+            totals = self._telemetry.totals(context)
+            counts = None if totals is None else (totals.inference_calls, totals.tool_calls)
+        seconds, is_request = (ended_ns - self._started_ns) / 1e9, self._request is not None
+        ended = Ended(plan, seconds, outcome, kind, self._agent, self._version, is_request, counts)
+        return Observed(ended.values, context) if ended.measured else None
+
+
+def begun(
+    plan: Plan, reading: Reading | None = None, context: Context | None = None, *, at: int | None = None
+) -> Run | None:
+    """A run of a plan in a context, by default the current one; None when even that fails, and the code runs bare.
+
+    It began at `at`, UNIX nanoseconds, or begins now.
+    """
+    return GUARD.run("starting a span", _begun, plan, reading, context, at)
+
+
+def _begun(plan: Plan, reading: Reading | None, context: Context | None, at: int | None) -> Run:
+    telemetry = in_force()
+    if context is None:
+        context = get_current()
+    if plan.kind is REQUEST:
+        context = outside(context)
+    inside = carried(context).inside
+    request = Enclosing(context) if plan.kind.requests and (inside is None or inside.over) else None
+    if plan.trusts_baggage or plan.carries or request is not None:
+        inbound = trusted(context) if plan.trusts_baggage else {}
+        context = carrying(context, **{**inbound, **plan.carries}, inside=request)
+    who = carried(context)
+    attributes: Attributes = {**who.attributes, **plan.attributes}
+    agent = who.agent
+    if plan.kind is not AGENT:
+        agent = telemetry.agent(get_current_span(context).get_span_context()) or agent
+        if agent is not None:
+            attributes[names.AGENT_NAME] = agent
+    if request is not None:
+        attributes[names.REQUEST_NAME] = plan.name
+    if plan.replaced:
+        attributes[names.REPLACED] = plan.replaced
+    if reading is not None:
+        _add(attributes, GUARD.run("reading arguments", reading, telemetry.content))
+    elif plan.arguments is not None:
+        _add(attributes, GUARD.run("reading arguments", called_with, plan.kind, telemetry.content, plan.arguments))
+    started_ns = telemetry.clock() if at is None else at
+    span = telemetry.tracer().start_span(
+        plan.span_name, context=context, kind=plan.kind.span_kind, attributes=attributes, start_time=started_ns
+    )
+    return Run(plan, telemetry, span, context, agent=agent, version=who.app_version, request=request, at=started_ns)
+
+
+def _add(attributes: dict[str, AttributeValue], further: Attributes | None) -> None:
+    replaced = attributes.get(names.REPLACED, 0)
+    attributes.update(further or {})
+    if replaced and further and names.REPLACED in further:
+        attributes[names.REPLACED] = replaced + further[names.REPLACED]  # type: ignore[operator]  # both are counts
