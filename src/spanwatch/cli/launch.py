@@ -29,7 +29,8 @@ class Launcher:
         Raises:
             OSError: it cannot be started.
         """
-        before = {number: signal.signal(number, self._forward) for number in (*_FORWARDED, *_FROM_TERMINAL)}
+        heard = [number for number in (*_FORWARDED, *_FROM_TERMINAL) if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._forward) for number in heard}  # what nohup ignores stays ignored
         try:
             self._process = subprocess.Popen(self._command, executable=self._executable, env=self._environ)  # noqa: S603 (its purpose)
             for number in self._early:

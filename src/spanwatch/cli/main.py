@@ -21,12 +21,16 @@ OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 VERBS = {
     "run": "run a program and trace every model call it makes, without changing it",
+    "health": "how the agents are and why, as text, JSON and exit code",
     "report": "what was called, what failed, what it cost",
     "traces": "the latest traces",
     "trace": "one trace as a tree, with durations, tokens and cost",
     "calls": "every model call, one line each",
+    "budgets": "what budgets stand at; reset and raise them",
+    "feedback": "what users said: averages, trends, low ratings",
     "price": "explain the price of one call, line by line",
     "prices": "the price data in force, and its update",
+    "stack": "collector, Jaeger, Prometheus, Alertmanager and Loki as processes on this machine",
     "store": "the embedded store: sizes, pruning, export, forgetting a user",
 }
 

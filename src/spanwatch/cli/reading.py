@@ -1,0 +1,75 @@
+"""What every verb that reads the store shares: where it is, which part of it, and catching up first."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from spanwatch.core.settings import Settings
+from spanwatch.core.times import moment
+from spanwatch.otel.environment import settings_from
+from spanwatch.store.catching_up import caught_up
+
+
+def add_home(parser: argparse.ArgumentParser) -> None:
+    """The option that says where the store is."""
+    parser.add_argument("--home", metavar="DIR", help="directory of the store (SPANWATCH_HOME, else .spanwatch)")
+
+
+def add_window(parser: argparse.ArgumentParser) -> None:
+    """The options that say which part of the store."""
+    parser.add_argument("--since", metavar="WHEN", help="from then on: an age such as 30m, 1h, 7d, or a time (UTC)")
+    parser.add_argument("--until", metavar="WHEN", help="before then: an age, or a time (UTC)")
+
+
+def add_limit(parser: argparse.ArgumentParser, default: int | None, text: str) -> None:
+    """The option that says how many."""
+    parser.add_argument("--limit", metavar="N", type=_count, default=default, help=text)
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """The settings in force.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
+    return settings_from({"home": args.home})
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From `since_ns` on and before `until_ns`; None is open."""
+
+    since_ns: int | None
+    until_ns: int | None
+
+
+def window_of(args: argparse.Namespace, now_ns: int) -> Window:
+    """What --since and --until say.
+
+    Raises:
+        UsageError: an option is no moment.
+    """
+    return Window(moment(args.since, "--since", now_ns), moment(args.until, "--until", now_ns))
+
+
+@contextlib.contextmanager
+def opened(args: argparse.Namespace) -> Iterator[Path]:
+    """The directory to read from, caught up with the journal.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+        StoreError: there is no store here, or it cannot be read.
+    """
+    with caught_up(Path(settings_of(args).home)) as home:
+        yield home
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("give a number from 1")
+    return value
