@@ -1,0 +1,66 @@
+"""A user's program that does a bit of everything, run as a child process; says its trace ids as JSON."""
+
+import contextlib
+import json
+import sys
+import time
+
+import openai
+from opentelemetry import trace
+
+import spanwatch
+
+SECRET_KEY = "sk-" + "proj4Zq8WmT2xLr9VbN6cYd1"
+SECRET_MAIL = "alice.planted@example.com"
+PROMPT = "the planted prompt: where is order 1042?"
+ANSWER = "the planted answer: on Friday."
+USER = "user-7"
+
+
+def main() -> None:
+    base_url, service, home, repeats = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+    host = base_url.split("//")[1].split(":")[0]
+    spanwatch.configure(service=service, home=home, providers={host: "openai"}, live_interval=1)
+    client = openai.OpenAI(base_url=base_url, api_key="demo", max_retries=0)
+    traces = [one(client) for _ in range(repeats)]
+    told = spanwatch.flush()
+    spanwatch.shutdown()
+    sys.stdout.write(json.dumps({"traces": traces, "flushed": str(told)}) + "\n")
+
+
+def one(client: openai.OpenAI) -> str:
+    log = spanwatch.AgentLogger("planner")
+    with spanwatch.request("ticket", user_id=USER, conversation_id="c-1", app_version="2.1") as scope:
+        with spanwatch.workflow("triage"), spanwatch.agent("planner"):
+            log.request(PROMPT, data={"order": 1042, "api_key": SECRET_KEY})
+            chat(client, PROMPT)
+            for piece in chat(client, PROMPT, stream=True):
+                del piece
+            client.responses.create(model="gpt-5-mini", input=PROMPT)
+            client.embeddings.create(model="text-embedding-3-small", input=PROMPT)
+            with spanwatch.tool("lookup", call_id="call_1"):
+                span = trace.get_current_span()
+                span.add_event("looked up", {"rows": 3, "cache": False, "shelf": "b"})
+                span.record_exception(KeyError("not on this shelf"))
+                span.set_attribute("planted.api_key", SECRET_KEY)
+                span.set_attribute("planted.note", f"ask {SECRET_MAIL} or use {SECRET_KEY}")
+                span.set_attribute("list", ["a", "b"])
+                time.sleep(0.002)
+            with spanwatch.retrieval("faq", top_k=3):
+                pass
+            with contextlib.suppress(openai.NotFoundError):
+                chat(client, PROMPT, extra_headers={"X-Demo": json.dumps({"status": 404})})
+            chat(client, PROMPT, model="acme-in-house")
+            with contextlib.suppress(ValueError), spanwatch.tool("broken"):
+                raise ValueError("the shelf is empty")
+            log.response(ANSWER)
+        del scope
+        return f"{trace.get_current_span().get_span_context().trace_id:032x}"
+
+
+def chat(client, text, model="gpt-4o-mini", **more):
+    return client.chat.completions.create(model=model, messages=[{"role": "user", "content": text}], **more)
+
+
+if __name__ == "__main__":
+    main()
