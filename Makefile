@@ -7,7 +7,7 @@ READY  := $(VENV)/ready
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench pictures generate clean
+.PHONY: help demo test lint type format bench pictures generate stack proof up down lgtm clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,24 @@ pictures: $(READY) ## draw docs/pictures from the demo's real output
 
 generate: $(READY) ## write docs/reference anew from the code
 	@$(PY) -m spanwatch.generate.reference > docs/reference/telemetry.md
+
+stack: $(READY) ## build or find collector, Jaeger, Prometheus, Alertmanager and Loki (outside the checkout; once, 15 minutes)
+	@$(PY) tools/stack.py $(PROGRAMS)
+
+proof: stack ## prove the stack with the real programs (7 minutes)
+	@$(PY) -m pytest -q -p no:xdist tests/stack
+
+up: $(READY) ## start the stack of compose.yaml (Docker), with secrets made at random under .secrets/
+	@$(PY) tools/compose_secrets.py .secrets
+	@docker compose up --detach --wait
+	@echo 'OTLP at http://127.0.0.1:4318 with OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer $$(cat .secrets/otlp_token)"'
+	@echo 'Grafana at http://127.0.0.1:3000, user admin, password in .secrets/grafana_admin_password'
+
+down: ## end the stack of compose.yaml; its data stays
+	@docker compose down
+
+lgtm: ## start the one-container variant for development (Docker)
+	@docker compose --file compose.dev.yaml up --detach
 
 clean: ## remove the environment, caches and build products
 	@rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -19,8 +19,17 @@ from demo import agent
 from demo.server import Config, DemoServer
 from spanwatch.cli.main import main as command_line
 
+# The demo server stands in for OpenAI's. A host of one's own says whose models it serves, or prices are approximate.
+HOSTS = {"127.0.0.1": "openai"}
 HOME = Path(".spanwatch") / "demo"
-ANSWERS = Config(prompt_tokens=1240, cached_tokens=1024, cache_write_tokens=0, completion_tokens=86, reasoning_tokens=0)
+ANSWERS = Config(
+    response_suffix="",
+    prompt_tokens=1240,
+    cached_tokens=1024,
+    cache_write_tokens=0,
+    completion_tokens=86,
+    reasoning_tokens=0,
+)
 
 CALLS = {agent.CHAT: 5, agent.REASONING: 1, agent.EMBEDDING: 1}  # what a real API would bill
 
@@ -31,7 +40,7 @@ def main() -> int:
     parser.add_argument("--server", help="base URL of a demo server that runs already; otherwise one is started")
     with desk(parser.parse_args().server) as where:
         shutil.rmtree(HOME, ignore_errors=True)
-        spanwatch.configure(service="support-desk", home=HOME)
+        spanwatch.configure(service="support-desk", home=HOME, providers=HOSTS)
         traces = [ticket(where) for ticket in (agent.where_is_my_order, agent.i_want_my_money_back)]
         spanwatch.shutdown()
     os.environ["SPANWATCH_HOME"] = str(HOME)

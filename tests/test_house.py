@@ -17,7 +17,11 @@ SRC = ROOT / "src"
 MODULES = sorted(SRC.rglob("*.py"))
 PROGRAMS = sorted([*MODULES, *(ROOT / "demo").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
 
-NAMES_LIVE_IN = {"spanwatch/core/names.py", "spanwatch/core/dialects.py"}
+NAMES_LIVE_IN = {
+    "spanwatch/core/names/attributes.py",
+    "spanwatch/core/names/metrics.py",
+    "spanwatch/core/dialects.py",
+}
 NAME_PREFIXES = ("gen_ai.", "openai.", "spanwatch.")
 FORBIDDEN_MODULES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}

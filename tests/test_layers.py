@@ -16,13 +16,16 @@ MAY_IMPORT = {
     "store": {"core"},
     "generate": {"core"},
     "notify": {"core"},
-    "otel": {"core", "store", "generate", "notify"},
+    "reports": {"core", "store"},
+    "otel": {"core", "store", "generate", "notify", "reports"},
     "testing": {"core", "store", "otel"},
+    "budgets": {"core", "otel"},
     "pytest_plugin": {"core", "testing"},
-    "cli": {"core", "store", "generate", "notify", "otel"},
+    "cli": {"core", "store", "generate", "notify", "reports", "otel"},
+    "__main__": {"cli"},
 }
 KNOWS_OPENTELEMETRY = {"otel", "testing"}
-OPTIONAL_EXTRAS = {"openai", "opentelemetry.instrumentation.openai"}
+OPTIONAL_EXTRAS = {"anyio", "openai", "opentelemetry.instrumentation.openai", "redis"}
 
 # core is plain data and functions: what it needs of the outside world is handed to it.
 OUTSIDE_WORLD = {

@@ -9,7 +9,7 @@ responses (plain, streamed, retrieve, cancel), embeddings, images and models. Op
 Stand-alone: `python -m demo.server --port 0 --print-url`. `GET /__stats` counts, `POST /__config` changes options.
 """
 
-from demo.server.config import Config
+from demo.server.config import Config, cue
 from demo.server.running import DemoProcess, DemoServer
 
-__all__ = ["Config", "DemoProcess", "DemoServer"]
+__all__ = ["Config", "DemoProcess", "DemoServer", "cue"]

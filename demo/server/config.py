@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -25,7 +26,8 @@ class Config:
     n_chunks: int = 8  # content deltas of a stream, and words of a plain answer
     chunk_chars: int = 0  # characters per delta instead of one word
     text: str = ""  # a fixed answer
-    response_model: str = ""  # "" answers "<requested model>-2026-01-01"
+    response_model: str = ""  # "" answers the requested model with the suffix
+    response_suffix: str = "-2026-01-01"
     service_tier: str = "default"
     system_fingerprint: str = "fp_demo"
     finish_reason: str = ""  # "" is stop, or tool_calls where a tool is called
@@ -85,3 +87,8 @@ class Config:
             kind = kinds[name]
             changed[name] = value.lower() in _TRUE if kind is bool and isinstance(value, str) else kind(value)
         return replace(self, **changed)
+
+
+def cue(**options: Any) -> dict[str, str]:
+    """The header that sets options for one request, for `extra_headers`."""
+    return {"X-Demo": json.dumps(options)}

@@ -83,7 +83,7 @@ class Exchange:
         """The model that the answer names."""
         if self.config.odd == "model_null":
             return None
-        return self.config.response_model or f"{self.model}-2026-01-01"
+        return self.config.response_model or f"{self.model}{self.config.response_suffix}"
 
     @property
     def wants_usage(self) -> bool:

@@ -44,9 +44,14 @@ def run(where, *command, **environment):
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
+def where(tmp_path_factory):
+    """The directory in which the demo ran."""
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def shown(where):
     """The demo's output, the calls it stored, and the requests that the server saw."""
-    where = tmp_path_factory.mktemp("demo")
     with DemoServer(ANSWERS) as server:
         answer = run(where, "demo", "--server", server.base_url)
         assert answer.returncode == 0, answer.stderr
@@ -123,12 +128,12 @@ def test_the_trees_show_agents_tools_and_calls(shown):
         assert name in second
 
 
-def test_it_ends_with_three_commands_that_work(shown, tmp_path):
+def test_it_ends_with_three_commands_that_work(shown, where):
     text, _, _ = shown
     commands = re.findall(r"^  \S*/spanwatch (.+)$", text.split("Look further:")[1], re.MULTILINE)
     assert len(commands) == 3
     for command in commands:
-        answer = run(tmp_path, "spanwatch", *command.split())
+        answer = run(where, "spanwatch", *command.split(), SPANWATCH_HOME=str(where / ".spanwatch" / "demo"))
         assert answer.returncode == 0, (command, answer.stderr)
 
 

@@ -1,0 +1,61 @@
+"""The pages under docs/ are run, not trusted: every Python block works as it stands, in a user's own directory."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo.server import DemoServer
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+BLOCKS = [
+    pytest.param(code, id=f"{page.stem}-{number}")
+    for page in sorted(DOCS.rglob("*.md"))
+    for number, code in enumerate(
+        re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL), 1
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """Runs code with a demo server behind the OpenAI client and no setting of ours in the environment."""
+    home = tmp_path_factory.mktemp("user")
+    with DemoServer() as server:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "OTEL_", "SPANWATCH_"))}
+        environment = {**clean, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "demo"}
+        yield lambda code: subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            cwd=home,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.mark.parametrize("code", BLOCKS)
+def test_every_python_block_runs_as_it_stands(python, code):
+    answer = python(code)
+    assert answer.returncode == 0, answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert "spanwatch:" not in answer.stderr
+
+
+def test_the_agent_page_has_its_blocks():
+    assert sum(block.id.startswith("instrument-an-agent") for block in BLOCKS) == 6
+
+
+def test_the_classic_classes_are_there_one_by_one():
+    text = (DOCS / "classic-classes.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    classes = [name for heading in headings for name in re.findall(r"[A-Z]\w+[A-Z]\w+|Tracer", heading)]
+    assert classes == [
+        *("AgentLogger", "Tracer", "MetricsCollector", "CostMonitor", "FeedbackCollector", "FeedbackAnalyzer"),
+        *("AlertManager", "MetricsDashboard", "AgentMonitor"),
+    ]
+    assert sum(block.id.startswith("classic-classes") for block in BLOCKS) == 9
