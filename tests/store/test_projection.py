@@ -4,9 +4,11 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
+import textwrap
 import time
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from spanwatch.core.call import Cost, CostStatus, Usage
 from spanwatch.core.errors import StoreError
 from spanwatch.core.records import call_body, frame
-from spanwatch.store import database
+from spanwatch.store import database, home
 from spanwatch.store.projection import project
 from spanwatch.store.summary import summary
 from tests.store.rig import SECOND, START_NS, Segment, call, keep, new_id, rows, segment, span, unknown
@@ -342,3 +344,21 @@ def test_a_full_disk_is_an_error_for_the_caller_and_loses_nothing(tmp_path, monk
     project(tmp_path)
     assert count(tmp_path, "calls") == 500
     assert summary(tmp_path).sums.calls == 500
+
+
+def test_preparing_a_home_leaves_the_locks_of_an_open_database_alone(tmp_path):
+    program = """
+        import sqlite3, sys
+        try:
+            sqlite3.connect(sys.argv[1], timeout=0).execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            sys.exit(3)
+    """
+    home.prepare(tmp_path)
+    path = home.database_path(tmp_path)
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("BEGIN EXCLUSIVE")
+    home.prepare(tmp_path)
+    other = subprocess.run([sys.executable, "-c", textwrap.dedent(program), str(path)], check=False, timeout=30)
+    db.close()
+    assert other.returncode == 3

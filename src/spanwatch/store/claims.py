@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import threading
 from pathlib import Path
 from urllib.parse import quote
+
+from spanwatch.store.home import make_file
 
 DATABASE = "claims.db"
 BUSY_S = 2.0
@@ -60,7 +63,9 @@ class Claims:
             return self._db
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._home / DATABASE
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        make_file(path)
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
         db = sqlite3.connect(
             f"file:{quote(str(path))}?mode=rw", uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
         )

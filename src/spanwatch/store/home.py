@@ -8,6 +8,8 @@ journal/<instance>-<n>.log
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -42,11 +44,23 @@ def prepare(home: Path) -> None:
     """
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(database_path(home), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        os.close(descriptor)
+        make_file(database_path(home))
+        check(home)
+        _check_writable(database_path(home))
     except OSError as error:
         raise StoreError(f"the store in {home} cannot be written: {error.strerror}") from error
-    check(home)
+
+
+def make_file(path: Path) -> None:
+    """Make an empty database file for its owner only, where there is none.
+
+    One that is there is not opened: closing any descriptor of it would drop SQLite's locks in this whole process.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def check(home: Path) -> None:
@@ -58,6 +72,11 @@ def check(home: Path) -> None:
     for path in database_files(home):
         if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
             raise StoreError(f"{path} is not a regular file; move it away")
+
+
+def _check_writable(path: Path) -> None:
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def database_files(home: Path) -> list[Path]:

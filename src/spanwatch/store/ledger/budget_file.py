@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from spanwatch.core.errors import LedgerUnavailable
+from spanwatch.store.home import make_file
 from spanwatch.store.ledger.statements import SCHEMA
 
 VERSION = 1
@@ -24,9 +25,7 @@ def opened(path: Path, busy_s: float) -> sqlite3.Connection:
         sqlite3.Error: it is damaged, or locked for too long.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Only a file that is not there yet: to close one that SQLite has open would give up its locks.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    make_file(path)
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise OSError(f"{path} is not a regular file")
     uri = f"file:{quote(str(path))}?mode=rw"
