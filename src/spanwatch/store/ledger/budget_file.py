@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,7 +32,7 @@ def opened(path: Path, busy_s: float) -> sqlite3.Connection:
     uri = f"file:{quote(str(path))}?mode=rw"
     db = sqlite3.connect(uri, uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False)
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        _use_wal(db, time.monotonic() + busy_s)
         db.execute("PRAGMA synchronous = NORMAL")
         _upgrade(db, path)
     except BaseException:
@@ -76,3 +77,16 @@ def cause(path: Path, busy_s: float, error: Exception) -> str:
     if is_busy(error):
         return f"{path} was locked by other processes for {busy_s:g} s; try again"
     return f"{path} cannot be used ({error}); make it writable, or move it away to start a new one"
+
+
+def _use_wal(db: sqlite3.Connection, deadline: float) -> None:
+    """Write ahead; where another connection is changing to that at this moment, SQLite refuses without waiting."""
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
