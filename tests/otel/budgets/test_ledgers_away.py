@@ -189,13 +189,16 @@ def test_a_ledger_is_the_one_that_the_settings_name(tmp_path):
 
 
 async def test_a_call_cancelled_while_its_reservation_is_made_holds_nothing(later, tmp_path):
-    entered, go = threading.Event(), threading.Event()
+    entered, go, held = threading.Event(), threading.Event(), threading.Event()
 
     class Slow(SQLiteLedger):
         def reserve(self, claims, call_id, now_ns, lease_s=600.0):
             entered.set()
             go.wait(30)
-            return super().reserve(claims, call_id, now_ns, lease_s)
+            try:
+                return super().reserve(claims, call_id, now_ns, lease_s)
+            finally:
+                held.set()
 
     with budgeted(tmp_path, Budget("b", usd=1), ledger=Slow(tmp_path)) as rig:
         task = asyncio.create_task(later.chat.completions.create(**CHAT))
@@ -204,6 +207,7 @@ async def test_a_call_cancelled_while_its_reservation_is_made_holds_nothing(late
         go.set()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert await asyncio.to_thread(held.wait, 30)
         for _ in range(200):  # it is let go off the loop
             if rig.one().reserved == 0:
                 break
