@@ -271,3 +271,27 @@ def test_a_summary_that_cannot_be_is_one_line(home):
     (home / "store.db").mkdir()
     assert exit_summary(home, "r1", START_NS).startswith("spanwatch: no summary: ")
     assert "\n" not in exit_summary(home, "r1", START_NS)
+
+
+def test_a_report_becomes_one_file_for_its_owner_only(home, capsys):
+    code, out, err = run(capsys, "report", "--html", "week.html")
+    assert (code, err) == (0, "")
+    assert out == "week.html: open it in a browser, or send it; it loads nothing\n"
+    assert (home.parent / "week.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert (home.parent / "week.html").stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in home.parent.iterdir()) == [".spanwatch", "week.html"]
+
+
+def test_a_report_that_cannot_be_written_says_where(home, capsys):
+    code, _, err = run(capsys, "report", "--html", "nowhere/week.html")
+    assert (code, err) == (1, "spanwatch: nowhere/week.html cannot be written: No such file or directory\n")
+
+
+def test_without_pygal_a_page_says_what_to_install_and_markdown_needs_nothing(home, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygal", None)
+    code, _, err = run(capsys, "report", "--html", "week.html")
+    assert code == 2
+    assert "pip install 'spanwatch[html]'" in err
+    code, out, _ = run(capsys, "report", "--markdown")
+    assert code == 0
+    assert "## Coverage of cost" in out

@@ -26,7 +26,7 @@ def summary_text(found: Summary, screen: Screen) -> list[str]:
         reported = [] if sums.nano_usd is None else [f"Reported by the application: {dollars(sums.nano_usd)}"]
         return [f"No model calls {_window(found)}.", *reported, *_losses(found, screen)]
     lines = [screen.style(f"Model calls {_window(found)}", "bold"), ""]
-    lines += [f"{screen.style(f'{name:<13}', 'dim')}{text}" for name, text in _figures(found, screen)]
+    lines += [f"{screen.style(f'{name:<13}', 'dim')}{text}" for name, text in figures_of(found, screen)]
     lines += ["", *_groups("model", found.models, screen)]
     if found.by not in {None, "model"}:
         lines += ["", *_groups(str(found.by), found.groups, screen)]
@@ -41,7 +41,8 @@ def _window(found: Summary) -> str:
     return f"{since} {until}".strip() + " UTC"
 
 
-def _figures(found: Summary, screen: Screen) -> list[tuple[str, str]]:
+def figures_of(found: Summary, screen: Screen) -> list[tuple[str, str]]:
+    """The figures over all calls, each with its doubts."""
     sums = found.sums
     return [
         ("calls", _joined(number(sums.calls), _endings(sums), screen)),

@@ -50,10 +50,11 @@ def traces(home: Path, *, since_ns: int | None = None, until_ns: int | None = No
             "ORDER BY started_ns DESC, trace_id LIMIT ?",
             (*window, limit),
         ).fetchall()
-        return [_line(db, *row) for row in found]
+        return [line_of(db, *row) for row in found]
 
 
-def _line(db: sqlite3.Connection, trace_id: str, started_ns: int, ended_ns: int) -> TraceLine:
+def line_of(db: sqlite3.Connection, trace_id: str, started_ns: int, ended_ns: int) -> TraceLine:
+    """One trace of an open store as a line."""
     root = db.execute(_ROOT, (trace_id,)).fetchone()
     spans = db.execute("SELECT count(*) FROM spans WHERE trace_id = ?", (trace_id,)).fetchone()[0]
     sums = db.execute(_SUMS, (trace_id,)).fetchone()
