@@ -2,14 +2,17 @@
 
     SpanwatchError
     ├── BudgetExceeded                     a call was refused: it may cost more than a budget has left
+    ├── CircuitOpen                        a breaker is open: its alert fires
     ├── ConfigurationError (ValueError)    a setting, argument or file is wrong
+    │   └── ExpressionError                a rule's PromQL is refused; names the place and what to write instead
+    ├── EvaluationError                    an expression has no value: its sides match many to many, say
     ├── LedgerUnavailable                  a budget ledger cannot be reached or used in time
     ├── UsageError (ValueError)            a command line asks for something that cannot be
     ├── StoreError                         the store cannot be opened or read
     └── PriceDataError (ValueError)        a price file fails its checks; the last good one is kept
 
-Telemetry itself raises none of them into the application, except `BudgetExceeded` by contract: only functions called by
-name do.
+Telemetry itself raises none of them into the application, except `BudgetExceeded` and `CircuitOpen` by contract:
+only functions called by name do.
 """
 
 from __future__ import annotations
@@ -19,7 +22,10 @@ from decimal import Decimal
 
 __all__ = [
     "BudgetExceeded",
+    "CircuitOpen",
     "ConfigurationError",
+    "EvaluationError",
+    "ExpressionError",
     "LedgerUnavailable",
     "PriceDataError",
     "SpanwatchError",
@@ -91,6 +97,35 @@ def _plain(number: Decimal | int | None) -> str:
 
 class ConfigurationError(SpanwatchError, ValueError):
     """A setting, argument or configuration file is wrong; the text names it, its value and the remedy."""
+
+
+class ExpressionError(ConfigurationError):
+    """A PromQL expression is refused; the text names the place and what to write instead.
+
+    `position` is the place as an index into the expression, None where it is the whole of it.
+    """
+
+    def __init__(self, text: str, position: int | None = None) -> None:
+        super().__init__(text)
+        self.position = position
+
+
+class EvaluationError(SpanwatchError):
+    """An expression has no value at this moment: its sides match many to many, or two results have the same labels."""
+
+
+class CircuitOpen(SpanwatchError):  # noqa: N818 (what happened, not what broke)
+    """What a breaker guards was not begun: the alert that it watches fires."""
+
+    __module__ = "spanwatch"  # where it is imported from: tracebacks and `error.type` name it so
+
+    def __init__(self, name: str, summary: str = "") -> None:
+        super().__init__(name, summary)
+        self.name, self.summary = name, summary
+
+    def __str__(self) -> str:
+        told = f": {self.summary}" if self.summary else ""
+        return f"breaker {self.name!r} is open while its alert fires{told}"
 
 
 class LedgerUnavailable(SpanwatchError):  # noqa: N818 (a state, which the budget's on_store_error answers)

@@ -1,0 +1,127 @@
+"""What is evaluated: series of samples, by name.
+
+A source of samples has a track for each series. A track may say that its samples stand: what does not change is kept
+once, and counts as told again every `step_ms`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from spanwatch.core.points import Distribution, Labels
+from spanwatch.core.promql.nodes import Selector
+
+LOOKBACK_MS = 300_000
+NAME = "__name__"
+Value = float | Distribution
+
+
+class Element(NamedTuple):
+    """One result: labels, sorted, and a value."""
+
+    labels: Labels
+    value: Value
+
+
+class Run(NamedTuple):
+    """The same value, told so many times from `first` to `last`, UNIX milliseconds."""
+
+    first: int
+    last: int
+    value: Value
+    told: int
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One series. A value of None marks where it ended; `times` are UNIX milliseconds, ascending.
+
+    With `step_ms` above 0 a value is told again every so often until the next one, the last one until `until_ms`;
+    those whose places are in `once` are not.
+    """
+
+    labels: Labels
+    times: Sequence[int]
+    values: Sequence[Value | None]
+    step_ms: int = 0
+    until_ms: int = 0
+    once: frozenset[int] = frozenset()
+
+    def at(self, when_ms: int) -> Value | None:
+        """What an instant selector finds."""
+        place = bisect_right(self.times, when_ms) - 1
+        if place < 0:
+            return None
+        told = self.times[place]
+        if self.step_ms and place not in self.once:
+            told = max(told, min(when_ms, self.until_ms))
+        return self.values[place] if told > when_ms - LOOKBACK_MS else None
+
+    def window(self, after_ms: int, until_ms: int) -> list[Run]:
+        """What a range selector finds: later than `after_ms`, up to and including `until_ms`."""
+        times, values = self.times, self.values
+        low, high = bisect_right(times, after_ms), bisect_right(times, until_ms)
+        if not self.step_ms:
+            return [
+                Run(at, at, value, 1)
+                for at, value in zip(times[low:high], values[low:high], strict=True)
+                if value is not None
+            ]
+        return list(self._runs(max(0, low - 1), high, after_ms, until_ms))
+
+    def _runs(self, low: int, high: int, after_ms: int, until_ms: int) -> Iterator[Run]:
+        for place in range(low, high):
+            value, begun = self.values[place], self.times[place]
+            if value is None:
+                continue
+            if place in self.once:
+                if begun > after_ms:
+                    yield Run(begun, begun, value, 1)
+                continue
+            is_last = place + 1 == len(self.times)
+            end = min(until_ms, self.until_ms if is_last else self.times[place + 1] - 1)
+            first = max(0, (after_ms - begun) // self.step_ms + 1)
+            final = (end - begun) // self.step_ms
+            count, last = final - first + 1, begun + final * self.step_ms
+            if is_last and end == self.until_ms > last and end > after_ms:  # the moment of the latest collection
+                count, last = count + 1, end
+            if count > 0:
+                yield Run(begun + first * self.step_ms if count > 1 or last != end else last, last, value, count)
+
+
+class Source(Protocol):
+    """Where tracks come from."""
+
+    def find(self, selector: Selector) -> Iterable[Track]:
+        """The tracks that a selector takes."""
+        ...
+
+
+class Tracks:
+    """A source of tracks that are all at hand."""
+
+    def __init__(self, tracks: Iterable[Track]) -> None:
+        self._by_name: dict[str, list[Track]] = {}
+        for track in tracks:
+            self._by_name.setdefault(dict(track.labels).get(NAME, ""), []).append(track)
+
+    def find(self, selector: Selector) -> Iterable[Track]:
+        """See `Source.find`."""
+        return matching(selector, self._by_name.keys(), lambda name: self._by_name.get(name, ()))
+
+
+def matching(selector: Selector, names: Iterable[str], of_name: Callable[[str], Iterable[Track]]) -> Iterator[Track]:
+    """The tracks of a selector's name, or of all names, that meet its matchers."""
+    chosen = [selector.name] if selector.name is not None else list(names)
+    matchers = selector.matchers
+    for name in chosen:
+        for track in of_name(name):
+            if not matchers:
+                yield track
+                continue
+            labels: Mapping[str, str] = dict(track.labels)
+            if all(each.holds(labels.get(each.name, "")) for each in matchers):
+                yield track
