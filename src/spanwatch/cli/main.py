@@ -21,6 +21,7 @@ OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 VERBS = {
     "run": "run a program and trace every model call it makes, without changing it",
+    "doctor": "check the way of telemetry to the back ends, and prove it with a marked run",
     "health": "how the agents are and why, as text, JSON and exit code",
     "report": "what was called, what failed, what it cost",
     "traces": "the latest traces",

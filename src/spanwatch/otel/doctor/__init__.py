@@ -1,0 +1,1 @@
+"""The checks of `spanwatch doctor` that ask the outside: endpoints, packages, a marked run, back ends."""

@@ -1,0 +1,188 @@
+"""Empty OTLP requests to where each signal goes, with the very headers and certificates that exporters would use."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc  # type: ignore[import-untyped]  # (of the stock exporter; it ships no types)
+from opentelemetry.util.re import parse_env_headers
+
+from spanwatch.core.diagnosis import Answer, Met
+from spanwatch.core.exports import Export
+from spanwatch.core.values import masked
+
+TIMEOUT_S = 5.0
+_METHODS = {
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+}
+_OF_STATUS = {401: Met.UNAUTHENTICATED, 403: Met.UNAUTHENTICATED, 404: Met.NO_SUCH_PATH, 405: Met.NO_SUCH_PATH}
+_OF_CODE = {
+    grpc.StatusCode.OK: Met.TAKEN,
+    grpc.StatusCode.UNAUTHENTICATED: Met.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED: Met.UNAUTHENTICATED,
+    grpc.StatusCode.UNIMPLEMENTED: Met.NO_SUCH_PATH,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Met.BUSY,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Met.UNREACHABLE,
+}
+
+
+def ask(export: Export, environ: Mapping[str, str], timeout: float = TIMEOUT_S) -> Answer:
+    """What the endpoint of one signal answers to a request without anything in it; never raises."""
+    headers = _headers(export, environ)
+    url = _url(export, environ)
+    met, words, skew = (_grpc if export.protocol == "grpc" else _http)(export, url, headers, environ, timeout)
+    return Answer(export.signal, export.protocol, str(masked(url)), met, words, tuple(sorted(headers)), skew)
+
+
+def skew_of(date: str | None, now: float) -> float | None:
+    """How many seconds a `Date` header is ahead of `now` (UNIX seconds); None without one that can be read."""
+    try:
+        return None if date is None else parsedate_to_datetime(date).timestamp() + 0.5 - now
+    except (TypeError, ValueError):
+        return None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Exporters follow none, so neither do we."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow no redirect."""
+
+
+def _http(
+    export: Export, url: str, headers: Mapping[str, str], environ: Mapping[str, str], timeout: float
+) -> tuple[Met, str, float | None]:
+    try:
+        more = {"Content-Type": "application/x-protobuf", "User-Agent": "spanwatch-doctor", **headers}
+        request = urllib.request.Request(url, data=b"", headers=more)  # noqa: S310 (the endpoint that was configured)
+        https = urllib.request.HTTPSHandler(context=_context(export, environ))
+        with urllib.request.build_opener(https, _NoRedirect).open(request, timeout=timeout) as response:
+            return Met.TAKEN, "", skew_of(response.headers.get("Date"), time.time())
+    except urllib.error.HTTPError as error:
+        with error:
+            return *_refused(error), skew_of(error.headers.get("Date"), time.time())
+    except (http.client.HTTPException, ConnectionResetError) as error:
+        return Met.OTHER_PROTOCOL, _words(error), None
+    except urllib.error.URLError as error:
+        return *_failed(error.reason), None
+    except (OSError, ValueError) as error:
+        return *_failed(error), None
+
+
+def _refused(error: urllib.error.HTTPError) -> tuple[Met, str]:
+    words = f"HTTP {error.code} {error.reason}".strip()
+    if error.code in _OF_STATUS:
+        return _OF_STATUS[error.code], words
+    if 300 <= error.code < 400:
+        return Met.REDIRECTED, f"{words} to {masked(error.headers.get('Location', 'nowhere'))}"
+    if error.code in {429, 502, 503, 504}:
+        return Met.BUSY, words
+    return (Met.OTHER_PROTOCOL if error.code == 415 else Met.REFUSED), words
+
+
+def _failed(reason: object) -> tuple[Met, str]:
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return Met.CERTIFICATE, reason.verify_message
+    if isinstance(reason, ssl.SSLError):
+        return Met.OTHER_PROTOCOL, f"no TLS there ({reason.reason or reason})"
+    if isinstance(reason, ConnectionResetError | http.client.HTTPException):
+        return Met.OTHER_PROTOCOL, _words(reason)
+    return Met.UNREACHABLE, _words(reason)
+
+
+def _grpc(
+    export: Export, url: str, headers: Mapping[str, str], environ: Mapping[str, str], timeout: float
+) -> tuple[Met, str, float | None]:
+    parts = urlsplit(url)
+    target = parts.netloc.rpartition("@")[2] or url
+    try:
+        channel = grpc.insecure_channel(target) if _plain(export, url, environ) else _secure(export, target, environ)
+    except (OSError, ValueError) as error:
+        return *_failed(error), None
+    with channel:
+        call = channel.unary_unary(_METHODS[export.signal], request_serializer=bytes, response_deserializer=bytes)
+        try:
+            call(b"", timeout=timeout, metadata=tuple(headers.items()))
+        except grpc.RpcError as error:
+            return *_declined(error), None
+    return Met.TAKEN, "", None
+
+
+def _declined(error: Any) -> tuple[Met, str]:
+    code, details = error.code(), " ".join(str(error.details() or "").split())
+    words = f"{code.name}: {details[:200]}"
+    if code in _OF_CODE:
+        return _OF_CODE[code], words
+    low = details.lower()
+    if "certificate" in low:
+        return Met.CERTIFICATE, details[:200]
+    if any(
+        sign in low for sign in ("http1", "http/1", "http/2", "socket closed", "wrong_version", "ssl", "protocol error")
+    ):
+        return Met.OTHER_PROTOCOL, details[:200]
+    if code is grpc.StatusCode.UNAVAILABLE:
+        down = ("failed to connect", "refused", "resolution", "unreachable", "timed out")
+        return (Met.UNREACHABLE if any(sign in low for sign in down) else Met.BUSY), details[:200]
+    return Met.REFUSED, words
+
+
+def _plain(export: Export, url: str, environ: Mapping[str, str]) -> bool:
+    """Whether the stock exporter would use no TLS."""
+    scheme = urlsplit(url).scheme
+    if scheme == "https" or export.url is not None:
+        return scheme != "https"
+    said = environ.get("OTEL_EXPORTER_OTLP_INSECURE")
+    return said.lower() == "true" if said is not None else scheme == "http"
+
+
+def _secure(export: Export, target: str, environ: Mapping[str, str]) -> Any:
+    files = (_file(export, environ, what) for what in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"))
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(*files))
+
+
+def _file(export: Export, environ: Mapping[str, str], what: str) -> bytes | None:
+    path = _said(export, environ, what)
+    if not path:
+        return None
+    with open(path, "rb") as file:  # noqa: PTH123 (a path as the environment gives it)
+        return file.read()
+
+
+def _context(export: Export, environ: Mapping[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=_said(export, environ, "CERTIFICATE") or None)
+    if certificate := _said(export, environ, "CLIENT_CERTIFICATE"):
+        context.load_cert_chain(certificate, _said(export, environ, "CLIENT_KEY") or None)
+    return context
+
+
+def _headers(export: Export, environ: Mapping[str, str]) -> dict[str, str]:
+    return dict(parse_env_headers(_said(export, environ, "HEADERS"), liberal=True))
+
+
+def _said(export: Export, environ: Mapping[str, str], what: str) -> str:
+    """A standard variable of the signal, else of all."""
+    own = environ.get(f"OTEL_EXPORTER_OTLP_{export.signal.upper()}_{what}", "")
+    return (own or environ.get(f"OTEL_EXPORTER_OTLP_{what}", "")).strip()
+
+
+def _url(export: Export, environ: Mapping[str, str]) -> str:
+    if export.url is not None:
+        return export.url
+    if export.protocol == "grpc" or environ.get(f"OTEL_EXPORTER_OTLP_{export.signal.upper()}_ENDPOINT", "").strip():
+        return export.target
+    return f"{export.target.rstrip('/')}/v1/{export.signal}"
+
+
+def _words(reason: object) -> str:
+    text = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
+    return " ".join(text.split())[:200] or type(reason).__name__
