@@ -25,7 +25,6 @@ class Place:
         self.path = path
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "OTEL_", "SPANWATCH_"))}
         self.environ = {**clean, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "demo"}
-        self.environ.pop("PYTHONPATH", None)
 
     def write(self, code, name="app.py"):
         file = self.path / name

@@ -20,7 +20,7 @@ PROGRAMS = sorted([*MODULES, *(ROOT / "demo").rglob("*.py"), *(ROOT / "benchmark
 NAMES_LIVE_IN = {
     "spanwatch/core/names/attributes.py",
     "spanwatch/core/names/metrics.py",
-    "spanwatch/core/dialects.py",
+    *(path.relative_to(SRC).as_posix() for path in (SRC / "spanwatch/core/dialects").glob("*.py")),
 }
 NAME_PREFIXES = ("gen_ai.", "openai.", "spanwatch.")
 FORBIDDEN_MODULES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}

@@ -1,7 +1,7 @@
 """Spans of every generation of names, as the packages really emit them, read into the same call."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spanwatch.core import names
@@ -212,6 +212,7 @@ def test_an_enclosing_span_says_user_and_conversation_and_an_agent_its_name():
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.lists(st.text(max_size=3))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from([*CURRENT, *OF_1_36, *OLD_OPENLLMETRY, "gen_ai.usage.cost.amount"]), VALUES))
 def test_whatever_stands_in_the_attributes_nothing_is_raised_and_counts_are_counts(attributes):
     call = call_of({**attributes, "gen_ai.operation.name": "chat"})

@@ -57,12 +57,12 @@ def test_a_wrong_standard_variable_is_ignored_and_noted():
     ("arguments", "environ", "toml", "message"),
     [
         (
-            {"openai": "openinference"},
+            {"openai": "langchain"},
             {},
             "",
             (
-                "setting openai (argument openai=) cannot be 'openinference': "
-                "give one of 'spanwatch', 'openllmetry', 'none'"
+                "setting openai (argument openai=) cannot be 'langchain': "
+                "give one of 'spanwatch', 'openllmetry', 'genai', 'openinference', 'none'"
             ),
         ),
         (

@@ -174,7 +174,7 @@ chat()
     ("arguments", "words"),
     [
         ({"sample": 2}, "setting sample (argument sample=) cannot be 2: give a ratio from 0 to 1, such as 0.01"),
-        ({"openai": "theirs"}, "one of 'spanwatch', 'openllmetry', 'none'"),
+        ({"openai": "theirs"}, "one of 'spanwatch', 'openllmetry', 'genai', 'openinference', 'none'"),
         ({"endpoint": "no url"}, "an OTLP base URL"),
         ({"prices": "missing.toml"}, "setting prices: missing.toml cannot be read"),
     ],

@@ -73,6 +73,8 @@ def test_the_end_says_what_is_owed_and_where_it_is_kept():
     [
         ("spanwatch", ": chat, responses"),
         ("openllmetry", " by opentelemetry-instrumentation-openai 0."),
+        ("genai", " by opentelemetry-instrumentation-genai-openai 1."),
+        ("openinference", " by openinference-instrumentation-openai 0."),
         ("none", None),
     ],
 )
@@ -82,6 +84,14 @@ def test_each_engine_says_what_it_sees(engine, words):
         assert (found.phrase, found.skipped) == (None, ("openai, by the setting openai='none'",))
     else:
         assert words in found.phrase
+        assert found.not_covered
+
+
+@pytest.mark.parametrize("engine", ["openllmetry", "genai", "openinference"])
+def test_the_start_line_says_what_another_engine_cannot_deliver(engine):
+    settings = resolve({"openai": engine}, {})
+    line = start_line(settings, expected(settings), version="1", prices="p", reach={})
+    assert "; not covered: usage of streams that do not ask for it, " in line
 
 
 def test_a_collector_is_reachable_or_refuses():

@@ -47,7 +47,7 @@ _OPTIONS = {
     "home": "directory of the embedded store (default: .spanwatch)",
     "endpoint": "OTLP base URL to send spans, metrics and logs to",
     "content": "on: record prompts and completions (default: off)",
-    "openai": "who sees the OpenAI client's calls: spanwatch, openllmetry or none",
+    "openai": "who sees the OpenAI client's calls: spanwatch, openllmetry, genai, openinference or none",
     "sample": "ratio of traces to keep, such as 0.01; every call is counted anyway",
 }
 _PYTHON = re.compile(r"(python|pypy)[0-9.]*\Z")

@@ -19,7 +19,7 @@ from spanwatch.core.exports import PROTOCOLS, Export, exports_for
 from spanwatch.core.health import thresholds_from
 from spanwatch.core.names import CONFIG_FILE, USAGE_COST
 
-ENGINES = ("spanwatch", "openllmetry", "none")
+ENGINES = ("spanwatch", "openllmetry", "genai", "openinference", "none")
 BANNERS = ("auto", "on", "off")
 LEDGERS = ("memory", "sqlite")
 RUN_BUDGETS_VARIABLE = "SPANWATCH_RUN_BUDGETS"  # those of `spanwatch run --budget`, a line each
@@ -218,7 +218,11 @@ _SETTINGS: dict[str, _Setting] = {
     "call_events": _Setting(
         values.switch, _SWITCH, ("SPANWATCH_CALL_EVENTS",), "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
     ),
-    "openai": _Setting(values.one_of(*ENGINES), "one of 'spanwatch', 'openllmetry', 'none'", ("SPANWATCH_OPENAI",)),
+    "openai": _Setting(
+        values.one_of(*ENGINES),
+        f"one of {', '.join(repr(engine) for engine in ENGINES)}",
+        ("SPANWATCH_OPENAI",),
+    ),
     "providers": _Setting(
         values.pairs, "hosts and their providers, such as 'llm.internal:8080=openai'", ("SPANWATCH_PROVIDERS",)
     ),

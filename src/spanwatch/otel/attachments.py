@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from spanwatch.core.exports import Export, Signal
 from spanwatch.core.names import SCHEMA_URL, SCOPE
 from spanwatch.core.settings import Settings
+from spanwatch.otel.doubles import dropped
 from spanwatch.otel.hinges import LogHinge, SpanHinge
 from spanwatch.otel.live.live import Live
 from spanwatch.otel.outlets import Outlet, log_outlet, metric_outlet, span_outlet
@@ -153,7 +154,11 @@ class Metrics(_Attachment):
             return
         readers = self._readers(None)
         provider = OwnMeterProvider(
-            self._join, metric_readers=readers, resource=self.host.resource(), shutdown_on_exit=False
+            self._join,
+            metric_readers=readers,
+            resource=self.host.resource(),
+            views=dropped(),
+            shutdown_on_exit=False,
         )
         METRICS.offer(provider)
 

@@ -1,22 +1,27 @@
-"""The engines that see calls of the OpenAI client: our call site, OpenLLMetry's, or none."""
+"""The engines that see calls of the OpenAI client: our call site, another package, or none."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from opentelemetry.metrics import NoOpMeterProvider
 
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.settings import Settings
-from spanwatch.otel.coverage import expected
+from spanwatch.otel.coverage import ENGINES, expected
 from spanwatch.otel.openai import OpenAIInstrumentor
+from spanwatch.otel.openinference import discreet_config
 from spanwatch.otel.status import Instrumented
 from spanwatch.otel.telemetry import Telemetry
 
 _THEIR_CONTENT = "TRACELOOP_TRACE_CONTENT"
+_GENAI_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_GENAI_ON = frozenset({"span_only", "event_only", "span_and_event"})
 
 
 def start_engine(settings: Settings, telemetry: Telemetry) -> Instrumented:
@@ -28,15 +33,15 @@ def start_engine(settings: Settings, telemetry: Telemetry) -> Instrumented:
     found = expected(settings)
     if found.phrase is None:
         return found
-    if settings.openai == "openllmetry":
-        _start_openllmetry(settings)
+    if settings.openai in _STARTERS:
+        _start(settings.openai, settings)
     else:
         OpenAIInstrumentor().instrument(telemetry=telemetry, skip_dep_check=True)
     return found
 
 
 def stop_engine(settings: Settings) -> None:
-    """Take our call site out again. OpenLLMetry's wrappers cannot be: they stay, and we look at their spans no more."""
+    """Take our call site out. Others' wrappers may not come out whole: they stay, and nobody looks at their spans."""
     ours = OpenAIInstrumentor()
     if settings.openai == "spanwatch" and ours.is_instrumented_by_opentelemetry:
         ours.uninstrument()
@@ -71,15 +76,49 @@ def _report_to(telemetry: Telemetry | None) -> None:
         ours.instrument(telemetry=telemetry, skip_dep_check=True)
 
 
-def _start_openllmetry(settings: Settings) -> None:
-    """With the content setting of ours, without its metrics, its headers in requests and a second set of wrappers."""
+def _start(name: str, settings: Settings) -> None:
+    """With the content setting of ours and without its metrics; one that runs already stays as it is."""
+    extra = ENGINES[name].extra
     try:
-        from opentelemetry.instrumentation.openai import OpenAIInstrumentor as Theirs  # noqa: PLC0415 (an extra)
+        start = _STARTERS[name](settings.content)
     except ImportError:
         raise ConfigurationError(
-            "setting openai='openllmetry' needs its package: pip install 'spanwatch[openllmetry]'"
+            f"setting openai={name!r} needs its package: pip install 'spanwatch[{extra}]'"
         ) from None
-    os.environ[_THEIR_CONTENT] = "true" if settings.content else "false"
-    theirs = Theirs(enable_trace_context_propagation=False)
+    start()
+
+
+def _openllmetry(content: bool) -> Callable[[], None]:
+    """Also without its headers in requests."""
+    module = importlib.import_module("opentelemetry.instrumentation.openai")
+    os.environ[_THEIR_CONTENT] = "true" if content else "false"
+    theirs = module.OpenAIInstrumentor(enable_trace_context_propagation=False)
+    return lambda: _instrument(theirs, meter_provider=NoOpMeterProvider())
+
+
+def _genai(content: bool) -> Callable[[], None]:
+    module = importlib.import_module("opentelemetry.instrumentation.genai.openai")
+    if not content:
+        os.environ[_GENAI_CONTENT] = "no_content"
+    elif os.environ.get(_GENAI_CONTENT, "").strip().lower() not in _GENAI_ON:
+        os.environ[_GENAI_CONTENT] = "span_only"
+    return lambda: _instrument(module.OpenAIInstrumentor(), meter_provider=NoOpMeterProvider())
+
+
+def _openinference(content: bool) -> Callable[[], None]:
+    """It makes no metrics."""
+    module = importlib.import_module("openinference.instrumentation.openai")
+    config = discreet_config(content=content)
+    return lambda: _instrument(module.OpenAIInstrumentor(), config=config)
+
+
+def _instrument(theirs: Any, **options: Any) -> None:
     if not theirs.is_instrumented_by_opentelemetry:
-        theirs.instrument(meter_provider=NoOpMeterProvider(), skip_dep_check=True)
+        theirs.instrument(skip_dep_check=True, **options)
+
+
+_STARTERS: dict[str, Callable[[bool], Callable[[], None]]] = {
+    "openllmetry": _openllmetry,
+    "genai": _genai,
+    "openinference": _openinference,
+}

@@ -13,6 +13,7 @@ from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
 from spanwatch.core import names
 from spanwatch.core.dialects import Role, SpanFacts, is_genai, read_call
+from spanwatch.core.dialects.openinference import FIRST_TOKEN
 from spanwatch.core.sanitise import plain
 from spanwatch.otel.context import stamp
 from spanwatch.otel.encode import log_body, outline_body, span_body, span_line
@@ -191,7 +192,12 @@ def _facts(span: ReadableSpan) -> SpanFacts:
         parent_span_id=None if span.parent is None else format_span_id(span.parent.span_id),
         sampled=context.trace_flags.sampled,
         scope=_scope(span),
+        first_chunk_ns=_first_chunk(span),
     )
+
+
+def _first_chunk(span: ReadableSpan) -> int | None:
+    return next((event.timestamp for event in span.events if event.name == FIRST_TOKEN), None)
 
 
 def _exception_type(span: ReadableSpan) -> str | None:

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status
 
 from spanwatch.core import names
-from spanwatch.core.dialects import OPENLLMETRY_HEADERS
+from spanwatch.core.dialects.openllmetry import HEADERS, SCHEMA
 from spanwatch.core.sanitise import plain
 
 _QUOTING = (names.EXCEPTION_MESSAGE, "exception.stacktrace")
@@ -63,11 +63,13 @@ def extended(span: ReadableSpan, further: Mapping[str, Any]) -> ReadableSpan:
 
 
 def discreet(span: ReadableSpan, *, content_on: bool) -> ReadableSpan:
-    """The span without request headers, and without exception texts, which may quote content that is off."""
+    """The span without request headers, schemas and exception texts; the last two may quote content that is off."""
     attributes = dict(plain(span.attributes or {}))
-    had_headers = attributes.pop(OPENLLMETRY_HEADERS, None) is not None
+    leaks = [
+        name for name in ((HEADERS,) if content_on else (HEADERS, SCHEMA)) if attributes.pop(name, None) is not None
+    ]
     if content_on or not (span.events or span.status.description):
-        return Rebuilt(span, attributes) if had_headers else span
+        return Rebuilt(span, attributes) if leaks else span
     events = [Event(event.name, _unquoted(event.attributes), event.timestamp) for event in span.events]
     return Rebuilt(span, attributes, events, Status(span.status.status_code))
 

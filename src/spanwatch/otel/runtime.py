@@ -15,7 +15,6 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor
 
 from spanwatch.core.call import Call, Cost
-from spanwatch.core.dialects import OPENLLMETRY_SCOPE
 from spanwatch.core.exports import Signal
 from spanwatch.core.health import thresholds_from
 from spanwatch.core.prices import PriceBook
@@ -27,6 +26,7 @@ from spanwatch.otel.budgets.gauges import Gauges
 from spanwatch.otel.budgets.ledgers import ledger_of
 from spanwatch.otel.budgets.telling import Telling
 from spanwatch.otel.call_events import CallEvents
+from spanwatch.otel.coverage import ENGINES
 from spanwatch.otel.desk import Desk
 from spanwatch.otel.frames import Frames
 from spanwatch.otel.guard import Guard
@@ -183,8 +183,9 @@ class Runtime:
 
     def processor(self, inner: Sequence[SpanProcessor], *, whole: bool) -> SpanProcessor:
         """The hinge's inside."""
-        engine = OPENLLMETRY_SCOPE if self.settings.openai == "openllmetry" else None
-        return CallProcessor(self.pipeline, inner, whole=whole, engine_scope=engine, content_on=self.settings.content)
+        engine = ENGINES.get(self.settings.openai)
+        scope = None if engine is None else engine.scope
+        return CallProcessor(self.pipeline, inner, whole=whole, engine_scope=scope, content_on=self.settings.content)
 
     def log_processor(self) -> LogProcessor | None:
         """What journals log records, with the store on."""

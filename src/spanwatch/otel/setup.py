@@ -53,7 +53,7 @@ def configure(
         endpoint, protocol: OTLP base URL, such as `http://localhost:4318`; `http/protobuf` or `grpc`.
         content, content_max_bytes: Whether prompts and completions are recorded, and the size to cut them at; off.
         logs, call_events: Whether standard log records go out as OTel logs, and each call emits an event; off.
-        openai: Who sees the OpenAI client's calls: `spanwatch`, `openllmetry` or `none`.
+        openai: Who sees the OpenAI client's calls: `spanwatch`, `openllmetry`, `genai`, `openinference` or `none`.
         providers: Whose models a host of your own serves, such as `{"llm.internal:8080": "openai"}`.
         stream_usage: Whether streams that say nothing about usage are asked for it; on.
         executors: Whether what a `ThreadPoolExecutor` runs belongs to the span that submitted it; on.

@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from spanwatch.otel.doubles import dropped
 from spanwatch.otel.providers import LOGS, METRICS, TRACES
 from spanwatch.otel.switching import OwnLoggerProvider, OwnMeterProvider, OwnTracerProvider
 
@@ -169,3 +170,25 @@ def test_a_failure_while_joining_does_not_reach_the_application(caplog):
     trace.set_tracer_provider(theirs)
     assert trace.get_tracer_provider() is theirs
     assert caplog.messages == ["spanwatch: joining TracerProvider failed with RuntimeError"]
+
+
+def test_metrics_that_other_instrumentations_make_of_the_same_calls_are_dropped(tmp_path):
+    reader = InMemoryMetricReader()
+    provider = OwnMeterProvider(lambda _: None, metric_readers=[reader], views=dropped(), shutdown_on_exit=False)
+    for scope in ("opentelemetry.instrumentation.openai.v1", "opentelemetry.instrumentation.genai.openai"):
+        meter = provider.get_meter(scope)
+        meter.create_histogram("gen_ai.client.token.usage").record(1)
+        meter.create_histogram("gen_ai.client.operation.duration").record(1)
+        meter.create_counter("gen_ai.client.generation.choices").add(1)
+    provider.get_meter("the.application").create_histogram("gen_ai.client.operation.duration").record(1)
+    found = {
+        (scope.scope.name, metric.name)
+        for resource in reader.get_metrics_data().resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+    assert found == {
+        ("opentelemetry.instrumentation.openai.v1", "gen_ai.client.generation.choices"),
+        ("opentelemetry.instrumentation.genai.openai", "gen_ai.client.generation.choices"),
+        ("the.application", "gen_ai.client.operation.duration"),
+    }

@@ -1,0 +1,26 @@
+"""Attributes of any instrumentation → Call.
+
+Three generations of GenAI names are in use, and each package adds its own. A dialect is one small function from
+attributes to the fields it knows; the registry merges them, the newest name first. A further dialect is one more entry
+there.
+"""
+
+from __future__ import annotations
+
+from spanwatch.core.dialects.reading import merged, operation_of, speakers
+from spanwatch.core.dialects.spans import Role, SpanFacts, inherited, is_genai, is_recognised, read_call, role_of
+from spanwatch.core.dialects.values import provider_name
+
+__all__ = [
+    "Role",
+    "SpanFacts",
+    "inherited",
+    "is_genai",
+    "is_recognised",
+    "merged",
+    "operation_of",
+    "provider_name",
+    "read_call",
+    "role_of",
+    "speakers",
+]

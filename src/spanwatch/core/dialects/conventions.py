@@ -1,0 +1,106 @@
+"""The GenAI conventions of OpenTelemetry, in their three generations."""
+
+from __future__ import annotations
+
+from spanwatch.core import names
+from spanwatch.core.dialects.values import (
+    Attributes,
+    Fields,
+    Table,
+    count,
+    dollars,
+    flag,
+    port,
+    provider,
+    read,
+    seconds,
+    text,
+    texts,
+)
+
+
+def current(attributes: Attributes) -> Fields:
+    """The convention of October 2026."""
+    found = read(attributes, _CURRENT)
+    tier = found.get("service_tier")
+    if tier is not None:
+        found["price_context"] = (("service_tier", tier),)
+    if attributes.get("gen_ai.usage.cost.source") == "provider":
+        stated = dollars(attributes.get("gen_ai.usage.cost.amount"))
+        if stated is not None:
+            found["provider_cost_nano_usd"] = stated
+    return found
+
+
+def of_1_41(attributes: Attributes) -> Fields:
+    """The core conventions 1.37 to 1.41: other names for cache writes."""
+    return read(attributes, _OF_1_41)
+
+
+def of_1_36(attributes: Attributes) -> Fields:
+    """The core conventions up to 1.36: `system`, prompt and completion tokens."""
+    found = read(attributes, _OF_1_36)
+    tier = found.get("service_tier")
+    if tier is not None:
+        found["price_context"] = (("service_tier", tier),)
+    return found
+
+
+def operation(attributes: Attributes, name: str) -> str | None:  # noqa: ARG001 (as every dialect is asked)
+    """The operation that is stated, by its current name."""
+    stated = text(attributes.get(names.OPERATION_NAME))
+    return None if stated is None else OPERATIONS.get(stated.lower(), stated)
+
+
+def implied(attributes: Attributes, name: str) -> str | None:  # noqa: ARG001 (as every dialect is asked)
+    """A call where nothing is stated but a model and its tokens."""
+    model = text(attributes.get(names.REQUEST_MODEL)) or text(attributes.get(names.RESPONSE_MODEL))
+    if model is not None and any(key in attributes for key in _TOKENS):
+        return names.EMBEDDINGS if "embed" in model.lower() else names.CHAT
+    return None
+
+
+OPERATIONS = {
+    "completion": names.TEXT_COMPLETION,
+    "completions": names.TEXT_COMPLETION,
+    "embedding": names.EMBEDDINGS,
+    **{name: name for name in names.PRICED_OPERATIONS},
+}
+_TOKENS = (
+    names.USAGE_INPUT_TOKENS,
+    names.USAGE_OUTPUT_TOKENS,
+    "gen_ai.usage.prompt_tokens",
+    "gen_ai.usage.completion_tokens",
+)
+INHERITED: Table = (
+    ("user_id", names.USER_ID, text),
+    ("user_id", "enduser.id", text),
+    ("user_id", "gen_ai.user", text),
+    ("user_id", "traceloop.association.properties.user_id", text),
+    ("conversation_id", names.CONVERSATION_ID, text),
+)
+_CURRENT: Table = (
+    ("provider", names.PROVIDER_NAME, provider),
+    ("request_model", names.REQUEST_MODEL, text),
+    ("response_model", names.RESPONSE_MODEL, text),
+    ("response_id", names.RESPONSE_ID, text),
+    ("finish_reasons", names.RESPONSE_FINISH_REASONS, texts),
+    ("stream", names.REQUEST_STREAM, flag),
+    ("time_to_first_chunk_s", names.RESPONSE_TIME_TO_FIRST_CHUNK, seconds),
+    ("error_type", names.ERROR_TYPE, text),
+    ("server_address", names.SERVER_ADDRESS, text),
+    ("server_port", names.SERVER_PORT, port),
+    ("service_tier", names.OPENAI_RESPONSE_SERVICE_TIER, text),
+    ("api", names.OPENAI_API_TYPE, text),
+    ("agent", names.AGENT_NAME, text),
+    ("app_version", names.APP_VERSION, text),
+    *INHERITED,
+    *((unit, attribute, count) for unit, attribute in names.USAGE_ATTRIBUTES.items()),
+)
+_OF_1_41: Table = (("cache_write_tokens", "gen_ai.usage.cache_creation.input_tokens", count),)
+_OF_1_36: Table = (
+    ("provider", "gen_ai.system", provider),
+    ("input_tokens", "gen_ai.usage.prompt_tokens", count),
+    ("output_tokens", "gen_ai.usage.completion_tokens", count),
+    ("service_tier", "gen_ai.openai.response.service_tier", text),
+)

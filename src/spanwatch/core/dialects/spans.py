@@ -1,0 +1,128 @@
+"""A finished span of another instrumentation: what it stands for, and the call that it reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from spanwatch.core import names
+from spanwatch.core.call import USAGE_FIELDS, Call, CallStatus, Usage
+from spanwatch.core.dialects import openinference, openllmetry
+from spanwatch.core.dialects.conventions import INHERITED
+from spanwatch.core.dialects.reading import merged, operation_of
+from spanwatch.core.dialects.values import Attributes, Fields, read, text
+
+
+class Role(StrEnum):
+    """What a GenAI span stands for."""
+
+    INFERENCE = "inference"
+    EMBEDDINGS = "embeddings"
+    AGENT = "agent"
+    WORKFLOW = "workflow"
+    TOOL = "tool"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class SpanFacts:
+    """A finished foreign span as plain data. Times are UNIX nanoseconds, ids lower-case hex."""
+
+    name: str
+    attributes: Attributes
+    started_ns: int
+    ended_ns: int
+    failed: bool = False
+    exception_type: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
+    sampled: bool = True
+    scope: str = ""
+    first_chunk_ns: int | None = None
+
+
+def is_genai(attributes: Attributes | None, name: str = "") -> bool:
+    """Whether a span belongs to GenAI, by the names of its attributes, or by its own where it starts without any."""
+    if attributes:
+        for key in attributes:
+            if isinstance(key, str) and key.startswith(_PREFIXES) and key not in _CARRIED:
+                return True
+    return name in _BARE_SPANS
+
+
+def role_of(attributes: Attributes, name: str = "") -> Role | None:
+    """The role of a span, or None when it has nothing to do with GenAI."""
+    operation = operation_of(attributes, name)
+    if operation is not None:
+        return _ROLES.get(operation, Role.OTHER)
+    if names.REQUEST_NAME in attributes:
+        return Role.WORKFLOW
+    return Role.OTHER if is_genai(attributes, name) else None
+
+
+def is_recognised(attributes: Attributes, name: str = "") -> bool:
+    """Whether a GenAI span says what it is in a way that some dialect knows."""
+    return operation_of(attributes, name) is not None or any(mark in attributes for mark in _MARKS)
+
+
+def read_call(span: SpanFacts, call_id: str) -> Call | None:
+    """The model call that a foreign span stands for, or None when it is none that has a price."""
+    operation = operation_of(span.attributes, span.name)
+    if operation not in names.PRICED_OPERATIONS:
+        return None
+    fields = merged(span.attributes)
+    usage = Usage(**{unit: fields.pop(unit) for unit in USAGE_FIELDS if unit in fields})
+    status, error_type = _outcome(span, fields.pop("error_type", None))
+    if span.first_chunk_ns is not None and span.first_chunk_ns >= span.started_ns:
+        fields.setdefault("time_to_first_chunk_s", (span.first_chunk_ns - span.started_ns) / 1e9)
+    return Call(
+        call_id=call_id,
+        operation=operation,
+        started_ns=span.started_ns,
+        ended_ns=span.ended_ns,
+        status=status,
+        error_type=error_type,
+        usage=usage or None,
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        sampled=span.sampled,
+        scope=span.scope,
+        **fields,
+    )
+
+
+def inherited(attributes: Attributes, role: Role | None) -> Fields:
+    """What an enclosing span says about the calls under it: user, conversation, and the agent if it is one."""
+    found = read(attributes, INHERITED)
+    if role is Role.AGENT:
+        agent = text(attributes.get(names.AGENT_NAME)) or text(attributes.get("traceloop.entity.name"))
+        if agent is not None:
+            found["agent"] = agent
+    return found
+
+
+def _outcome(span: SpanFacts, error_type: str | None) -> tuple[CallStatus, str | None]:
+    error_type = error_type or (span.exception_type if span.failed else None)
+    if error_type is None and not span.failed:
+        return CallStatus.OK, None
+    if error_type is not None and "cancelled" in error_type.lower():
+        return CallStatus.CANCELLED, error_type
+    if error_type is not None and error_type.rpartition(".")[2] in _REFUSALS:
+        return CallStatus.REFUSED, error_type
+    return CallStatus.ERROR, error_type or names.ERROR_OTHER
+
+
+_CARRIED = frozenset({names.AGENT_NAME, names.CONVERSATION_ID})  # stamped on any span below an agent or request
+_PREFIXES = ("gen_ai.", "llm.", "traceloop.", "openinference.")
+_BARE_SPANS = frozenset({"openai.response"})  # started without attributes, after the fact
+_MARKS = (openllmetry.KIND, openinference.KIND)
+_REFUSALS = frozenset({"BudgetExceeded", "CircuitOpen"})  # by us, before the provider heard of it
+_ROLES = {
+    **dict.fromkeys(names.INFERENCE_OPERATIONS, Role.INFERENCE),
+    names.EMBEDDINGS: Role.EMBEDDINGS,
+    names.INVOKE_AGENT: Role.AGENT,
+    names.INVOKE_WORKFLOW: Role.WORKFLOW,
+    names.EXECUTE_TOOL: Role.TOOL,
+}
