@@ -110,6 +110,13 @@ def rows(home: Path, question: str, *values: Any) -> list[tuple[Any, ...]]:
         return db.execute(question, values).fetchall()
 
 
+@contextlib.contextmanager
+def changing(home: Path):
+    """The database, changed behind the store's back."""
+    with contextlib.closing(sqlite3.connect(home / "store.db")) as db, db:
+        yield db
+
+
 def adds_up(home: Path) -> None:
     """Check that the roll-ups are the sums of the calls that are there."""
     measures = ("calls", "nano_usd", "input_tokens", "reasoning_tokens")
@@ -120,6 +127,6 @@ def adds_up(home: Path) -> None:
 
 
 __all__ = [
-    "HOUR", "SECOND", "START_NS", "UNPRICED", "CallStatus", "Segment", "adds_up", "call", "keep", "new_id", "rows",
-    "segment", "span", "unknown",
+    "HOUR", "SECOND", "START_NS", "UNPRICED", "CallStatus", "Segment", "adds_up", "call", "changing", "keep", "new_id",
+    "rows", "segment", "span", "unknown",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ VERBS = {
     "run": "run a program and trace every model call it makes, without changing it",
     "doctor": "check the way of telemetry to the back ends, and prove it with a marked run",
     "health": "how the agents are and why, as text, JSON and exit code",
+    "top": "a live view of all running processes: health, cost, latency, traces",
     "report": "what was called, what failed, what it cost",
     "traces": "the latest traces",
     "trace": "one trace as a tree, with durations, tokens and cost",

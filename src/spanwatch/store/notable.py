@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from spanwatch.core.names import REPORTED_COST
@@ -41,6 +42,18 @@ def dearest(
         StoreError: there is no store here, or it cannot be read.
     """
     return _lines(home, _DEAREST, since_ns, until_ns, limit)
+
+
+def lines_of(home: Path, trace_ids: Sequence[str]) -> list[TraceLine]:
+    """These traces in this order, without those that are not there.
+
+    Raises:
+        StoreError: there is no store here, or it cannot be read.
+    """
+    question = "SELECT trace_id, started_ns, ended_ns FROM traces WHERE trace_id = ?"
+    with database.reading(home) as db:
+        found = [db.execute(question, (trace_id,)).fetchone() for trace_id in trace_ids]
+        return [line_of(db, *row) for row in found if row is not None]
 
 
 def _lines(home: Path, question: str, since_ns: int | None, until_ns: int | None, limit: int) -> list[TraceLine]:

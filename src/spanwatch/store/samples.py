@@ -59,6 +59,19 @@ def instruments(home: Path) -> set[str]:
         return {name for (name,) in db.execute("SELECT DISTINCT name FROM series")}
 
 
+def processes(home: Path, since_ns: int) -> list[Labels]:
+    """The labels that name each process that was heard of since then, by when it came.
+
+    Raises:
+        StoreError: the store is of another version, or cannot be read.
+    """
+    if not database_path(home).exists():
+        return []
+    with database.reading(home) as db:
+        found = db.execute("SELECT resource FROM meters WHERE seen > ? ORDER BY id", (since_ns,)).fetchall()
+    return [_labels(json.loads(resource)) for (resource,) in found]
+
+
 def tidy(home: Path, now_ns: int, *, whole: bool = False, max_samples: int = MAX_SAMPLES) -> None:
     """Thin samples of more than an hour ago, and drop those of more than 3 days ago and those above the limit.
 

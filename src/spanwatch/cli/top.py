@@ -1,0 +1,67 @@
+"""A live view of the store and of all processes that write to it: health, cost, latency, models, agents, tools, traces.
+
+Keys: left and right another table, Enter the trace, s and r the order, / a filter, w the window, p pause, ? help,
+q the end. Percentiles are within 1 %; sums are exact. NO_COLOR is honoured. `--once` prints everything once as plain
+lines, for logs, CI and screen readers, and needs nothing installed.
+
+Examples:
+  spanwatch top
+  spanwatch top --window 15m --home /var/lib/spanwatch
+  spanwatch top --once
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from spanwatch.cli import reading
+from spanwatch.cli.screen import screen_of, write
+from spanwatch.core.errors import UsageError
+from spanwatch.core.health import thresholds_from
+from spanwatch.reports.watching.watch import Watch
+from spanwatch.reports.watching.words import plain
+
+WINDOWS = {"5m": 300.0, "15m": 900.0, "1h": 3600.0, "6h": 21_600.0, "24h": 86_400.0}
+
+
+def prepare(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `spanwatch top`."""
+    parser.add_argument("--window", choices=WINDOWS, default="1h", help="how far back (default: 1h); w changes it")
+    parser.add_argument("--every", metavar="SECONDS", type=_seconds, default=2.0, help="refresh (default: 2)")
+    parser.add_argument("--once", action="store_true", help="print it once as plain lines")
+    reading.add_home(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Watch until q is pressed, or look once."""
+    limits = thresholds_from(reading.settings_of(args).health or "")
+    with reading.opened(args) as home:
+        if args.once:
+            snapshot = Watch(home, WINDOWS[args.window], limits).look(time.time_ns())
+            write("\n".join(plain(snapshot, screen_of())))
+            return 0
+        app = _app()(lambda window_s: Watch(home, window_s, limits), home, WINDOWS, args.window, args.every)
+        app.run()
+    return int(app.return_code or 0)
+
+
+def _app() -> Callable[..., Any]:
+    try:
+        import textual  # noqa: F401, PLC0415 (optional extra)
+    except ImportError:
+        raise UsageError(
+            "the live view needs textual: pip install 'spanwatch[top]' (--once prints the same without it)"
+        ) from None
+    found: Callable[..., Any] = importlib.import_module("spanwatch.cli.top_app").Top
+    return found
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0.2 <= value <= 3600:
+        raise argparse.ArgumentTypeError("give seconds from 0.2 to 3600")
+    return value
