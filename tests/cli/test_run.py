@@ -336,7 +336,7 @@ def test_a_dead_collector_costs_no_more_than_the_exit_timeout_and_one_line(place
     first, rest = told(answer)
     assert "not reachable" in first
     assert [line for line in rest if "127.0.0.1:9" in line] == [rest[0]]
-    assert "not delivered within 2 s; spans, calls and logs are kept in" in rest[0]
+    assert "not delivered within 2 s; what is not sent is kept in" in rest[0]
     assert place.calls() == 1
 
 

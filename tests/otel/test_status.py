@@ -63,7 +63,7 @@ def test_the_end_says_what_is_owed_and_where_it_is_kept():
     owed = [("traces", 1, "http://u:p@c"), ("metrics", 2, "http://c"), ("logs", 1, "http://c")]
     assert exit_line(owed, 0.5, ".spanwatch") == (
         "1 span to http://***@c, 2 metric reports to http://c, 1 log record to http://c not delivered within 0.5 s; "
-        "spans, calls and logs are kept in .spanwatch"
+        "what is not sent is kept in .spanwatch, and sent by the next process that uses it"
     )
     assert exit_line(owed[:1], 2, None).endswith("not delivered within 2 s")
 

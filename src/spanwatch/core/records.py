@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 from spanwatch.core.call import USAGE_FIELDS, Call, CallStatus, Cost, CostReason, CostStatus, Usage
 
 VERSION = 1
-Kind = Literal["head", "span", "call", "cost", "log", "dropped", "charge", "feedback"]
+Kind = Literal["head", "span", "call", "cost", "log", "dropped", "charge", "feedback", "metrics", "mark", "account"]
 _ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False, ensure_ascii=True, default=str)
 
 

@@ -20,6 +20,7 @@ from spanwatch.core.health import thresholds_from
 from spanwatch.core.names import CONFIG_FILE, USAGE_COST
 
 ENGINES = ("spanwatch", "openllmetry", "genai", "openinference", "none")
+FSYNCS = ("never", "interval")
 BANNERS = ("auto", "on", "off")
 LEDGERS = ("memory", "sqlite")
 RUN_BUDGETS_VARIABLE = "SPANWATCH_RUN_BUDGETS"  # those of `spanwatch run --budget`, a line each
@@ -50,6 +51,8 @@ class Settings:
     store: bool = True
     retention_days: float = 30.0
     retention_bytes: int = 1_073_741_824
+    journal_bytes: int = 268_435_456
+    fsync: str = "never"
     sample: float | None = None
     live_interval: float = 15.0
     metrics_port: int | None = None
@@ -239,6 +242,10 @@ _SETTINGS: dict[str, _Setting] = {
         values.number(0, 36_500), "a number of days from 0 to 36500", ("SPANWATCH_RETENTION_DAYS",)
     ),
     "retention_bytes": _Setting(values.count(0, 1 << 50), "a number of bytes", ("SPANWATCH_RETENTION_BYTES",)),
+    "journal_bytes": _Setting(
+        values.count(1 << 20, 1 << 50), "a number of bytes from 1048576", ("SPANWATCH_JOURNAL_BYTES",)
+    ),
+    "fsync": _Setting(values.one_of(*FSYNCS), "'never' or 'interval'", ("SPANWATCH_FSYNC",)),
     "sample": _Setting(values.number(0, 1), "a ratio from 0 to 1, such as 0.01", ("SPANWATCH_SAMPLE",)),
     "live_interval": _Setting(
         _interval, "seconds from 1 to 3600 between samples of the metrics, or 0 for none", ("SPANWATCH_LIVE_INTERVAL",)

@@ -89,6 +89,8 @@ MEANINGS: dict[str, Meaning] = {
     names.TOOL_CALL_RESULT: Meaning(_CONTENT, "string", "What it returned, as JSON."),
     names.RETRIEVAL_QUERY_TEXT: Meaning(_CONTENT, "string", "What was looked for."),
     names.RETRIEVAL_DOCUMENTS: Meaning(_CONTENT, "string", "What was found, as JSON."),
+    names.RECORD_CUT: Meaning(_OURS, "int", "Values of the span or log record that were cut or replaced."),
+    names.DELIVERY_SIGNAL: Meaning(_OURS, "string", "On delivery metrics: `traces`, `logs` or `metrics`."),
     names.CONTENT_CUT: Meaning(_CONTENT, "int", "Bytes that the size cap took away."),
     names.COST_USD: Meaning(_COST, "double", "US dollars; absent when unknown. The exact sum is in the store."),
     names.COST_STATUS: Meaning(_COST, "string", "How far the cost can be trusted; values below."),

@@ -20,10 +20,12 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from spanwatch.core.exports import Export, Signal
 from spanwatch.core.names import SCHEMA_URL, SCOPE
 from spanwatch.core.settings import Settings
+from spanwatch.otel.delivery.lane import Lane
+from spanwatch.otel.delivery.ways import LaneWay, metric_way
 from spanwatch.otel.doubles import dropped
 from spanwatch.otel.hinges import LogHinge, SpanHinge
 from spanwatch.otel.live.live import Live
-from spanwatch.otel.outlets import Outlet, log_outlet, metric_outlet, span_outlet
+from spanwatch.otel.outlets import Way, log_outlet, metric_outlet, span_outlet
 from spanwatch.otel.processor import LogProcessor
 from spanwatch.otel.providers import LOGS, METRICS, TRACES
 from spanwatch.otel.sampler import GenAISampler
@@ -50,13 +52,16 @@ class Host(Protocol):
     def resource(self) -> Resource:
         """The resource of this process."""
 
-    def processor(self, inner: Sequence[SpanProcessor], *, whole: bool) -> SpanProcessor:
+    def processor(self, inner: Sequence[SpanProcessor], lane: Lane | None, *, whole: bool) -> SpanProcessor:
         """The hinge's inside."""
 
-    def log_processor(self) -> LogProcessor | None:
-        """What journals log records, with the store on."""
+    def log_processor(self, lane: Lane | None) -> LogProcessor | None:
+        """What journals log records, with the store on, and what has them sent."""
 
-    def opened(self, outlet: Outlet) -> None:
+    def lane(self, signal: Signal, export: Export | None, only_scope: str | None) -> Lane | None:
+        """Our own way out for a signal; None where it has none, or goes out by the stock exporter."""
+
+    def opened(self, outlet: Way) -> None:
         """An exporter was made."""
 
     def joined(self, signal: Signal, note: str | None) -> None:
@@ -98,7 +103,7 @@ class Traces(_Attachment):
             self._join, sampler=_sampler(self.host.settings), resource=self.host.resource(), shutdown_on_exit=False
         )
         provider.sampler = GenAISampler(provider.sampler)
-        self._hinge = SpanHinge(self.host.processor(self._inner(), whole=True))
+        self._hinge = SpanHinge(self._inside(whole=True))
         provider.add_span_processor(self._hinge)
         self._own = provider
         TRACES.offer(provider)
@@ -125,20 +130,28 @@ class Traces(_Attachment):
         self._own, self._seen = None, provider
         self.is_joined = True
         self._tracer = _tracer(provider)
-        self._hinge = SpanHinge(self.host.processor(self._inner(), whole=False))
+        self._hinge = SpanHinge(self._inside(whole=False))
         add = getattr(provider, "add_span_processor", None)
         if add is not None:
             add(self._hinge)
         note = None if add is not None else f"{type(provider).__qualname__} takes no processor: its spans are not seen"
         self.host.joined("traces", note)
 
-    def _inner(self) -> tuple[SpanProcessor, ...]:
-        export, taps = self.export(), self.host.taps.spans
-        if export is None:
-            return taps
-        outlet, processor = span_outlet(export, SCOPE if self.is_joined else None)
-        self.host.opened(outlet)
-        return (*taps, processor)
+    def resource(self) -> Resource | None:
+        """That of the application's provider, where it is joined and has one."""
+        found = getattr(self._seen, "resource", None) if self.is_joined else None
+        return found if isinstance(found, Resource) else None
+
+    def _inside(self, *, whole: bool) -> SpanProcessor:
+        export, inner, only_scope = self.export(), self.host.taps.spans, SCOPE if self.is_joined else None
+        lane = self.host.lane("traces", export, only_scope)
+        if lane is not None:
+            self.host.opened(LaneWay(lane))
+        elif export is not None:
+            outlet, processor = span_outlet(export, only_scope)
+            self.host.opened(outlet)
+            inner = (*inner, processor)
+        return self.host.processor(inner, lane, whole=whole)
 
 
 class Metrics(_Attachment):
@@ -183,7 +196,12 @@ class Metrics(_Attachment):
 
     def _readers(self, only_scope: str | None) -> list[MetricReader]:
         export, readers = self.export(), list(self.host.taps.readers)
-        if export is not None:
+        lane = self.host.lane("metrics", export, None)
+        if lane is not None:
+            way, made = metric_way(lane, only_scope, self.host.live)
+            self.host.opened(way)
+            readers += made
+        elif export is not None:
             outlet, made = metric_outlet(export, only_scope, self.host.live)
             self.host.opened(outlet)
             readers += made
@@ -238,9 +256,13 @@ class Logs(_Attachment):
         self.host.joined("logs", None)
 
     def _made(self) -> LogHinge:
-        journal, export = self.host.log_processor(), self.export()
-        targets: list[LogRecordProcessor] = [*self.host.taps.logs, *([] if journal is None else [journal])]
-        if export is not None:
+        export = self.export()
+        lane = self.host.lane("logs", export, None)  # the hinge lets only what is sent pass by
+        keeper = self.host.log_processor(lane)
+        targets: list[LogRecordProcessor] = [*self.host.taps.logs, *([] if keeper is None else [keeper])]
+        if lane is not None:
+            self.host.opened(LaneWay(lane))
+        elif export is not None:
             outlet, processor = log_outlet(export)
             self.host.opened(outlet)
             targets.append(processor)

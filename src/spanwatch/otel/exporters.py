@@ -145,7 +145,7 @@ class CountedMetrics(MetricExporter):
         """Export one collection; it counts as one item."""
         if self._pid != os.getpid():
             return MetricExportResult.SUCCESS
-        data = metrics_data if self._only_scope is None else _scoped(metrics_data, self._only_scope)
+        data = metrics_data if self._only_scope is None else scoped(metrics_data, self._only_scope)
         if not data.resource_metrics:
             return MetricExportResult.SUCCESS
         self._tally.accept()
@@ -167,7 +167,8 @@ class CountedMetrics(MetricExporter):
             self._inner.shutdown(timeout_millis, **kwargs)
 
 
-def _scoped(data: MetricsData, scope: str) -> MetricsData:
+def scoped(data: MetricsData, scope: str) -> MetricsData:
+    """The part of a collection that one instrumentation scope made."""
     kept = (
         replace(resource, scope_metrics=[group for group in resource.scope_metrics if group.scope.name == scope])
         for resource in data.resource_metrics

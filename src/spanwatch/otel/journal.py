@@ -31,11 +31,15 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who writes: the body of a segment's first record. `resource` is asked anew for each segment."""
+    """Who writes: the body of a segment's first record. `resource` and `lanes` are asked anew for each segment.
+
+    `lanes` are the signals that collectors wait for, each with the one scope that is sent, or None: all are.
+    """
 
     service: str
     run: str | None = None
     resource: Callable[[], Mapping[str, Any]] = dict
+    lanes: Callable[[], Mapping[str, str | None]] = dict
 
 
 class Journal:
@@ -48,6 +52,8 @@ class Journal:
         lost: Called with a reason and a count for records that were not kept. May be called under load: be quick.
         segment_bytes: Size at which a new segment is begun.
         retry_s: Seconds between attempts while the directory cannot be written.
+        begun: Called with each segment once its first record is written, under the lock; may raise OSError.
+        ended: Called when the segment is finished and no other is begun.
     """
 
     _lock: threading.RLock
@@ -71,6 +77,8 @@ class Journal:
         lost: Callable[[str, int], None] = lambda _reason, _count: None,
         segment_bytes: int = SEGMENT_BYTES,
         retry_s: float = RETRY_S,
+        begun: Callable[[Path], object] = lambda _path: None,
+        ended: Callable[[], object] = lambda: None,
     ) -> None:
         self.home = home
         self.instance = new_id()
@@ -78,20 +86,17 @@ class Journal:
         self.dropped: dict[str, int] = {}
         self._origin, self._new_id, self._lost = origin, new_id, lost
         self._segment_bytes, self._retry_s = segment_bytes, retry_s
+        self._begun, self._ended = begun, ended
         self._forget()
         again = weakref.WeakMethod(self._in_child)
         os.register_at_fork(after_in_child=lambda: (method := again()) and method())
 
     def append(self, kind: Kind, body: dict[str, Any]) -> bool:
         """Write one record; False when it was dropped."""
-        try:
-            data = frame(kind, body)
-        except Exception:  # noqa: BLE001 (a value's own methods run here)
-            cleaned = _cleaned(kind, body)
-            if cleaned is None:
-                self._drop(UNENCODABLE)
-                return False
-            data = cleaned
+        data = line_of(kind, body)
+        if data is None:
+            self._drop(UNENCODABLE)
+            return False
         return self.put(data)
 
     def put(self, data: bytes) -> bool:
@@ -109,6 +114,17 @@ class Journal:
         """Finish the segment, so that the store may remove it; a later append begins another."""
         with self._lock:
             self._leave()
+            self._ended()
+
+    def sync(self) -> None:
+        """Have what was written so far on the disk, for a power cut; slow, and no lock is held meanwhile."""
+        with self._lock:
+            copy = os.dup(self._fd) if self._fd >= 0 else -1
+        if copy >= 0:
+            try:
+                os.fdatasync(copy)
+            finally:
+                os.close(copy)
 
     @property
     def writable(self) -> bool:
@@ -179,6 +195,7 @@ class Journal:
         if self._size != len(head):
             path.unlink()
             raise OSError("no space left for a segment's first record")
+        self._begun(path)
         self._opened = True
         if self._failed_at is not None:
             self._failed_at = None
@@ -200,6 +217,7 @@ class Journal:
             "service": origin.service,
             "at": time.time_ns(),
             "resource": resource,
+            **({"lanes": dict(lanes)} if (lanes := origin.lanes()) else {}),
         }
 
     def _fail(self, error: OSError) -> bool:
@@ -247,6 +265,14 @@ class Journal:
             with contextlib.suppress(OSError):
                 os.close(fd)
         self.instance, self.appended, self.dropped = self._new_id(), 0, {}
+
+
+def line_of(kind: Kind, body: dict[str, Any]) -> bytes | None:
+    """A record as a line, its values cleaned where JSON does not take them; None when even that fails."""
+    try:
+        return frame(kind, body)
+    except Exception:  # noqa: BLE001 (a value's own methods run here)
+        return _cleaned(kind, body)
 
 
 def _cleaned(kind: Kind, body: dict[str, Any]) -> bytes | None:

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
@@ -38,13 +39,52 @@ class Outlet:
     abort: Callable[[], object]
     thread: Bounded = field(default_factory=lambda: Bounded("spanwatch-exporter"))
 
-    def flush(self) -> threading.Event:
+    def owed(self) -> int:
+        """How much was handed over and has not arrived."""
+        return self.tally.outstanding()
+
+    def flush(self, deadline: float) -> threading.Event:  # noqa: ARG002 (the stock exporters have times of their own)
         """Begin to send all that was handed over so far; the event says when that has been tried."""
         return self.thread.start(self.send)
 
-    def close(self) -> threading.Event:
+    def close(self, deadline: float) -> threading.Event:  # noqa: ARG002 (see above)
         """Begin to send all, then stop."""
         return self.thread.start(self.stop)
+
+    def left(self, before: int, *, tried: bool) -> int:
+        """What has not arrived of `before`. Once it has been tried, it is lost: said now and never again."""
+        left = self.tally.outstanding()
+        if self.export.signal != "metrics":
+            left = min(left, before)
+        elif not tried:
+            left = max(left, 1)
+        if tried:
+            self.tally.write_off(left)
+        return left
+
+
+class Way(Protocol):
+    """The way out of one signal, ours or by a stock exporter."""
+
+    @property
+    def export(self) -> Export:
+        """Where to."""
+
+    def owed(self) -> int:
+        """How much was handed over and has not arrived."""
+
+    def flush(self, deadline: float) -> threading.Event:
+        """Begin to send; the event says when that has been tried, or is hopeless before `deadline`."""
+
+    def close(self, deadline: float) -> threading.Event:
+        """Begin to send for the last time."""
+
+    def left(self, before: int, *, tried: bool) -> int:
+        """What has not arrived."""
+
+    @property
+    def abort(self) -> Callable[[], object]:
+        """Ends what is under way."""
 
 
 def span_outlet(export: Export, only_scope: str | None = None) -> tuple[Outlet, SpanProcessor]:

@@ -16,6 +16,7 @@ from spanwatch.core.dialects import Role, SpanFacts, is_genai, read_call
 from spanwatch.core.dialects.openinference import FIRST_TOKEN
 from spanwatch.core.sanitise import plain
 from spanwatch.otel.context import stamp
+from spanwatch.otel.delivery.lane import Lane
 from spanwatch.otel.encode import log_body, outline_body, span_body, span_line
 from spanwatch.otel.frames import Frame
 from spanwatch.otel.guard import Guard
@@ -38,6 +39,7 @@ class CallProcessor(SpanProcessor):
         engine_scope: How the scope of an engine begins that knows less discretion than we promise: its spans go on
             without headers, and without exception texts unless `content_on`.
         content_on: Whether content is recorded.
+        lane: What sends spans to a collector out of the journal; None when they are not sent, or by `inner`.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class CallProcessor(SpanProcessor):
         whole: bool = True,
         engine_scope: str | None = None,
         content_on: bool = False,
+        lane: Lane | None = None,
     ) -> None:
+        self._lane = lane
         self._pipeline, self._inner, self._whole = pipeline, tuple(inner), whole
         self._engine_scope, self._content_on = engine_scope, content_on
         self._guard, self._frames, self._journal = pipeline.guard, pipeline.frames, pipeline.journal
@@ -75,10 +79,11 @@ class CallProcessor(SpanProcessor):
             if quiet is None:
                 return
             passed = quiet
-        if self._journal is not None and span.context is not None and span.context.trace_flags.sampled:
+        keeper = self._lane or self._journal
+        if keeper is not None and span.context is not None and span.context.trace_flags.sampled:
             given = given if passed is span else plain(passed.attributes or {})
             try:
-                self._keep(passed, given, self._journal)
+                self._keep(passed, given, keeper)
             except Exception as error:  # noqa: BLE001 (see above)
                 self._guard.failed("journaling a span", error)
         for processor in self._inner:
@@ -136,23 +141,27 @@ class CallProcessor(SpanProcessor):
             if frame.role is Role.TOOL:
                 self._frames.count_tool(frame)
 
-    def _keep(self, span: ReadableSpan, attributes: Mapping[str, Any], journal: Journal) -> None:
+    def _keep(self, span: ReadableSpan, attributes: Mapping[str, Any], keeper: Journal | Lane) -> None:
+        if self._lane is not None and self._lane.only_scope not in (None, _scope(span)):
+            if self._journal is None:
+                return
+            keeper = self._journal
         if not self._whole and not _ours(span) and not is_genai(attributes, span.name):
-            journal.append("span", outline_body(span))
+            keeper.append("span", outline_body(span))
             return
         try:
             line = span_line(span, attributes)
         except Exception:  # noqa: BLE001 (a value's own methods run here)
-            journal.append("span", span_body(span))
+            keeper.append("span", span_body(span))
         else:
-            journal.put(line)
+            keeper.put(line)
 
 
 class LogProcessor(LogRecordProcessor):
-    """Journals every log record."""
+    """Journals every log record, or has it sent out of the journal."""
 
-    def __init__(self, journal: Journal, guard: Guard) -> None:
-        self._journal, self._guard = journal, guard
+    def __init__(self, keeper: Journal | Lane, guard: Guard) -> None:
+        self._keeper, self._guard = keeper, guard
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Append one record."""
@@ -166,7 +175,7 @@ class LogProcessor(LogRecordProcessor):
         return True
 
     def _append(self, record: ReadWriteLogRecord) -> None:
-        self._journal.append("log", log_body(record))
+        self._keeper.append("log", log_body(record))
 
 
 def _scope(span: ReadableSpan) -> str:

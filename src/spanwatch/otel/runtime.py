@@ -7,15 +7,16 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor
 
 from spanwatch.core.call import Call, Cost
-from spanwatch.core.exports import Signal
+from spanwatch.core.exports import Export, Signal
 from spanwatch.core.health import thresholds_from
 from spanwatch.core.prices import PriceBook
 from spanwatch.core.settings import Settings
@@ -27,13 +28,17 @@ from spanwatch.otel.budgets.ledgers import ledger_of
 from spanwatch.otel.budgets.telling import Telling
 from spanwatch.otel.call_events import CallEvents
 from spanwatch.otel.coverage import ENGINES
+from spanwatch.otel.delivery.account import LaneAccount
+from spanwatch.otel.delivery.delivery import Delivery
+from spanwatch.otel.delivery.lane import Lane
+from spanwatch.otel.delivery.syncing import Syncing
 from spanwatch.otel.desk import Desk
 from spanwatch.otel.frames import Frames
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal, Origin
 from spanwatch.otel.live.live import Live, Share
 from spanwatch.otel.log_hooks import LogHooks
-from spanwatch.otel.outlets import Outlet
+from spanwatch.otel.outlets import Way
 from spanwatch.otel.pipeline import Pipeline
 from spanwatch.otel.processor import CallProcessor, LogProcessor
 from spanwatch.otel.projector import Projector
@@ -48,6 +53,7 @@ from spanwatch.store.retention import Limits, prune
 from spanwatch.store.samples import MAX_SAMPLES
 
 _NO_TAPS = Taps()
+STOP_S = 0.1  # that a sender has to end, once its connection is broken off
 
 
 def new_id() -> str:
@@ -68,11 +74,14 @@ class Undelivered:
 class Flushed:
     """What a flush achieved; true when everything handed over before it has arrived.
 
-    `recorded` is whether every call is in the metrics; `undelivered` names what did not reach its collector.
+    `recorded` is whether every call is in the metrics; `undelivered` names what did not reach its collector, which
+    may wait in the journal: `accounts` has by signal what this process delivered, what waits, and what was dropped and
+    why (of gRPC, which goes out by the stock exporter, nothing).
     """
 
     recorded: bool
     undelivered: tuple[Undelivered, ...] = ()
+    accounts: tuple[LaneAccount, ...] = ()
 
     def __bool__(self) -> bool:
         return self.recorded and not self.undelivered
@@ -95,6 +104,8 @@ class Runtime:
         ConfigurationError: the ledger of the budgets cannot be had.
     """
 
+    _worker: Worker
+
     def __init__(
         self,
         settings: Settings,
@@ -109,15 +120,21 @@ class Runtime:
     ) -> None:
         ledger = ledger_of(settings) if settings.budgets and book is not None else None
         self.settings, self.taps, self.guard, self.active = settings, taps, Guard(), True
-        self.outlets: list[Outlet] = []
+        self.outlets: list[Way] = []
         self.limits: list[str] = []
         self.on_joined, self.on_fork = on_joined, on_fork
         self.instance = new_id()
         self.traces, self.metrics, self.logs = Traces(self), Metrics(self), Logs(self)
         self.live = self._live()
+        self.delivery = Delivery(settings, self._sent_resource, self._count, self.guard)
         self.metrics.attach()
         self._worker = Worker(Recorder(self.metrics.meter()), self.guard)
         self.journal = self._journal(run)
+        self.delivery.attach(self.journal)
+        self.delivery.observe(self.metrics.meter())
+        self._syncing = None
+        if self.journal is not None and settings.fsync == "interval":
+            self._syncing = Syncing(self.journal.sync, self.guard)
         self.logs.attach()
         self.budgets = None if ledger is None or book is None else self._budgets(ledger, book)
         self.desk = Desk(
@@ -181,17 +198,26 @@ class Runtime:
             }
         )
 
-    def processor(self, inner: Sequence[SpanProcessor], *, whole: bool) -> SpanProcessor:
+    def processor(self, inner: Sequence[SpanProcessor], lane: Lane | None, *, whole: bool) -> SpanProcessor:
         """The hinge's inside."""
         engine = ENGINES.get(self.settings.openai)
         scope = None if engine is None else engine.scope
-        return CallProcessor(self.pipeline, inner, whole=whole, engine_scope=scope, content_on=self.settings.content)
+        content_on = self.settings.content
+        return CallProcessor(self.pipeline, inner, whole=whole, engine_scope=scope, content_on=content_on, lane=lane)
 
-    def log_processor(self) -> LogProcessor | None:
-        """What journals log records, with the store on."""
-        return None if self.journal is None else LogProcessor(self.journal, self.guard)
+    def log_processor(self, lane: Lane | None) -> LogProcessor | None:
+        """What journals log records, with the store on, and what has them sent."""
+        keeper = lane or self.journal
+        return None if keeper is None else LogProcessor(keeper, self.guard)
 
-    def opened(self, outlet: Outlet) -> None:
+    def lane(self, signal: Signal, export: Export | None, only_scope: str | None) -> Lane | None:
+        """Our own way out for a signal; None where it has none, or goes out by the stock exporter."""
+        found = None if export is None else self.delivery.open(export, only_scope)
+        if found is None:
+            self.delivery.close(signal)
+        return found
+
+    def opened(self, outlet: Way) -> None:
         """An exporter was made."""
         self.outlets.append(outlet)
 
@@ -207,7 +233,7 @@ class Runtime:
 
     def flush(self, timeout: float) -> Flushed:
         """Hand everything over within `timeout` seconds; what failed is told here once and written off."""
-        return self._settle(timeout, Outlet.flush)
+        return self._settle(timeout, lambda outlet, deadline: outlet.flush(deadline))
 
     def drain(self, timeout: float) -> bool:
         """Wait until what was deferred or queued for the metrics is done; False when the time was too short."""
@@ -225,13 +251,17 @@ class Runtime:
         if self.live is not None:
             self._worker.drain(timeout)
             self.live.stop()
-        told = self._settle(max(0.0, deadline - time.monotonic()), Outlet.close)
+        told = self._settle(max(0.0, deadline - time.monotonic()), lambda outlet, until: outlet.close(until))
         for outlet in self.outlets:
             self.guard.run("ending an exporter", outlet.abort)
         self.traces.detach()
         self.logs.detach()
+        self.delivery.stop(min(STOP_S, timeout))
+        if self._syncing is not None:
+            self._syncing.stop(max(0.0, deadline - time.monotonic()))
         if self.journal is not None:
             self.journal.close()
+        self.delivery.release()
         self.desk.close()
         if self.live is not None:
             self.live.join(max(0.0, deadline - time.monotonic()))
@@ -239,12 +269,13 @@ class Runtime:
             self._projector.stop(max(0.0, deadline - time.monotonic()))
         return told
 
-    def _settle(self, timeout: float, begin: Callable[[Outlet], threading.Event]) -> Flushed:
+    def _settle(self, timeout: float, begin: Callable[[Way, float], threading.Event]) -> Flushed:
         deadline = time.monotonic() + timeout
         recorded = self._worker.drain(timeout)
-        begun = [(outlet, outlet.tally.outstanding(), begin(outlet)) for outlet in self.outlets]
-        left = [_left(outlet, before, wait(tried, deadline)) for outlet, before, tried in begun]
-        return Flushed(recorded, tuple(undelivered for undelivered in left if undelivered.count))
+        begun = [(outlet, outlet.owed(), begin(outlet, deadline)) for outlet in self.outlets]
+        left = [(outlet, outlet.left(before, tried=wait(tried, deadline))) for outlet, before, tried in begun]
+        owed = (Undelivered(outlet.export.signal, count, outlet.export.target) for outlet, count in left if count)
+        return Flushed(recorded, tuple(owed), self.delivery.accounts())
 
     def _in_child(self) -> None:
         """After a fork: a process of its own, with its own id, counts from zero and connections."""
@@ -307,23 +338,26 @@ class Runtime:
     def _journal(self, run: str | None) -> Journal | None:
         if not self.settings.store:
             return None
-        origin = Origin(self.settings.service or "", run, lambda: self.resource().attributes)
-        names = iter([self.instance])
-        home = Path(self.settings.home).absolute()
-        return Journal(home, origin, lambda: next(names, "") or self._renamed(), lost=self._worker.lost)
+        delivery, names = self.delivery, iter([self.instance])
+        origin = Origin(self.settings.service or "", run, self._sent_resource, delivery.owed)
+        spool = delivery.spool
+        return Journal(
+            Path(self.settings.home).absolute(),
+            origin,
+            lambda: next(names, "") or self._renamed(),
+            lost=self._worker.lost,
+            begun=lambda path: None if spool is None else spool.opened(path),
+            ended=lambda: None if spool is None else spool.closed(),
+        )
+
+    def _count(self, added: Added) -> None:
+        self._worker.put(added)
+
+    def _sent_resource(self) -> Mapping[str, Any]:
+        """The attributes of the resource that spans have: the application's, where its provider is joined."""
+        theirs = self.traces.resource()
+        return (self.resource() if theirs is None else theirs).attributes
 
     def _renamed(self) -> str:
         self.instance = new_id()
         return self.instance
-
-
-def _left(outlet: Outlet, before: int, tried: bool) -> Undelivered:
-    """What an outlet still owes. Once it has been tried, it is lost: said now and never again."""
-    left = outlet.tally.outstanding()
-    if outlet.export.signal != "metrics":
-        left = min(left, before)
-    elif not tried:
-        left = max(left, 1)
-    if tried:
-        outlet.tally.write_off(left)
-    return Undelivered(outlet.export.signal, left, outlet.export.target)

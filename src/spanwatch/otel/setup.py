@@ -34,6 +34,8 @@ def configure(
     store: bool | None = None,
     retention_days: float | None = None,
     retention_bytes: int | None = None,
+    journal_bytes: int | None = None,
+    fsync: str | None = None,
     sample: float | None = None,
     live_interval: float | None = None,
     metrics_port: int | None = None,
@@ -47,7 +49,6 @@ def configure(
 
     What is not given comes from `SPANWATCH_*` and `OTEL_*` variables, `spanwatch.toml`, then the defaults. The same
     settings again do nothing, others begin anew. Providers that the application has set, or sets later, are joined.
-
     What each is, and its default:
         service, home: The resource's `service.name`; the directory of the embedded store, `.spanwatch`.
         endpoint, protocol: OTLP base URL, such as `http://localhost:4318`; `http/protobuf` or `grpc`.
@@ -55,11 +56,11 @@ def configure(
         logs, call_events: Whether standard log records go out as OTel logs, and each call emits an event; off.
         openai: Who sees the OpenAI client's calls: `spanwatch`, `openllmetry`, `genai`, `openinference` or `none`.
         providers: Whose models a host of your own serves, such as `{"llm.internal:8080": "openai"}`.
-        stream_usage: Whether streams that say nothing about usage are asked for it; on.
-        executors: Whether what a `ThreadPoolExecutor` runs belongs to the span that submitted it; on.
+        stream_usage, executors: Whether streams are asked for usage; whether pools run in the submitter's span; on.
         cost_attributes, prices: Further attributes with the dollars, `gen_ai.usage.cost`; a file of your own prices.
         budgets, ledger: What may be spent, `Budget(...)` each; accounts in `memory`, `sqlite` or `redis://...`.
         store, retention_days, retention_bytes: Whether it is written, on; age and size at which it forgets its oldest.
+        journal_bytes, fsync: What may wait for a collector, 256 MiB; `interval` (0.5 s) against a power cut, `never`.
         sample: Ratio of traces that are kept, such as 0.01; every call is counted whatever it is.
         live_interval: Seconds between the samples that `stats()` and `health()` are answered from; 15. With 0 none.
         metrics_port, metrics_host: Where `/metrics` and `/healthz` are served; nowhere, and on 127.0.0.1.

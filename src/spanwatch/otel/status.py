@@ -60,7 +60,7 @@ def joined_line(note: str | None) -> str:
 def exit_line(owed: Sequence[tuple[Signal, int, str]], timeout: float, home: str | None) -> str:
     """What could not be handed over at exit: signal, count and target of each."""
     counted = [f"{count} {_unit(signal, count)} to {masked(target)}" for signal, count, target in owed]
-    kept = "" if home is None else f"; spans, calls and logs are kept in {home}"
+    kept = "" if home is None else f"; what is not sent is kept in {home}, and sent by the next process that uses it"
     return f"{', '.join(counted)} not delivered within {timeout:g} s{kept}"
 
 

@@ -135,7 +135,7 @@ def _overwrite(segment: Segment, until: int, user: str, spans: _Ids) -> int:
     with contextlib.suppress(FileNotFoundError), segments.opened(segment, write=True) as descriptor:
         for start, end, body in _lines(descriptor, until):
             if _is_of(body, user, spans):
-                os.pwrite(descriptor, segments.blank(end - start), start)
+                os.pwrite(descriptor, segments.blank(end - start, body["k"]), start)
                 done += 1
     return done
 

@@ -16,6 +16,7 @@ from spanwatch.core.errors import StoreError
 from spanwatch.store import database, segments
 from spanwatch.store.batch import Batch
 from spanwatch.store.home import exists, journal_path
+from spanwatch.store.owed import is_owed
 from spanwatch.store.segments import Segment
 
 BATCH_BYTES = 2 * 1024 * 1024
@@ -128,8 +129,11 @@ def _step(db: sqlite3.Connection, segment: Segment, descriptor: int, batch_bytes
 
 
 def _finish(db: sqlite3.Connection, segment: Segment, descriptor: int) -> Projected:
-    """Remove a segment that nobody appends to any more; what was torn off its end counts as damaged."""
-    if not segments.is_finished(descriptor, segment):
+    """Remove a segment that nobody appends to any more and no collector waits for.
+
+    What was torn off its end counts as damaged.
+    """
+    if is_owed(segment) or not segments.is_finished(descriptor, segment) or is_owed(segment):
         return Projected()
     with database.transaction(db):
         if segments.is_removed(descriptor):

@@ -85,9 +85,9 @@ def read(descriptor: int, start: int, size: int) -> Piece:
         size *= 4
 
 
-def blank(size: int) -> bytes:
-    """A sound line of exactly `size` bytes that says nothing: every reader steps over it."""
-    data = b'{"k":"blank"}'.ljust(size - 10)
+def blank(size: int, was: str = "span") -> bytes:
+    """A sound line of exactly `size` bytes that says only what kind it `was`: every reader steps over it."""
+    data = f'{{"k":"blank","was":"{was}"}}'.encode("ascii").ljust(size - 10)
     return b"%08x %b\n" % (crc32(data), data)
 
 

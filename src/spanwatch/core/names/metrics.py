@@ -15,6 +15,7 @@ from spanwatch.core.names.attributes import (
     COST_SOURCE,
     COST_STATUS,
     COST_USD,
+    DELIVERY_SIGNAL,
     ERROR_TYPE,
     EVALUATION_LABEL,
     FEEDBACK_KIND,
@@ -216,6 +217,34 @@ TELEMETRY_DROPPED = Metric(
     "Spans, calls and logs of our own pipeline that were lost.",
     (ERROR_TYPE,),
 )
+_OF_SIGNAL = (DELIVERY_SIGNAL,)
+DELIVERY_EMITTED = Metric(
+    "spanwatch.delivery.emitted", "counter", "{item}", "Spans, logs and metric reports for a collector.", _OF_SIGNAL
+)
+DELIVERY_DELIVERED = Metric(
+    "spanwatch.delivery.delivered", "counter", "{item}", "Those of them that the collector took.", _OF_SIGNAL
+)
+DELIVERY_RESUMED = Metric(
+    "spanwatch.delivery.resumed",
+    "counter",
+    "{item}",
+    "Delivered out of the journal for processes that have ended.",
+    _OF_SIGNAL,
+)
+DELIVERY_DROPPED = Metric(
+    "spanwatch.delivery.dropped",
+    "counter",
+    "{item}",
+    "Those of them that will not arrive, by reason.",
+    (DELIVERY_SIGNAL, ERROR_TYPE),
+)
+DELIVERY_WAITING = Metric(
+    "spanwatch.delivery.waiting",
+    "gauge",
+    "{item}",
+    "Those of them that wait, in the journal or in memory.",
+    _OF_SIGNAL,
+)
 BUDGET_REFUSED = Metric(
     "spanwatch.budget.refused", "counter", "{call}", "Calls and agents that a budget refused.", (BUDGET_NAME,)
 )
@@ -276,6 +305,11 @@ METRICS: tuple[Metric, ...] = (
     FEEDBACK,
     LOW_RATINGS,
     TELEMETRY_DROPPED,
+    DELIVERY_EMITTED,
+    DELIVERY_DELIVERED,
+    DELIVERY_RESUMED,
+    DELIVERY_DROPPED,
+    DELIVERY_WAITING,
     BUDGET_REFUSED,
     BUDGET_UNENFORCED,
     BUDGET_LIMIT,
