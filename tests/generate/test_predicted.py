@@ -22,6 +22,13 @@ def test_a_histogram_of_seconds_has_three_series_and_its_bounds_as_text():
     assert "le" in found.labels
 
 
+def test_a_gauge_has_one_series_and_a_share_says_ratio():
+    found = predicted(names.BUDGET_UTILIZATION)
+    assert found.series == (found.counts,) == ("spanwatch_budget_utilization_ratio",)
+    assert predicted(names.BUDGET_LIMIT).counts == "spanwatch_budget_limit"
+    assert "le" not in found.labels
+
+
 def test_a_unit_in_braces_adds_nothing():
     assert predicted(names.INPUT_TOKENS).name == "gen_ai_client_inference_usage_input_tokens_total"
     assert predicted(names.AGENT_TOOL_CALLS).counts == "gen_ai_invoke_agent_tool_calls_count"

@@ -266,7 +266,7 @@ def all_texts():
     return {**texts(), **more}
 
 
-def run_traffic(server, service, home, endpoint, *, repeats=1, **environ):
+def run_traffic(server, service, home, endpoint, *words, repeats=1, **environ):
     """Run traffic.py against a collector; what it said."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "OTEL_", "SPANWATCH_"))}
     told = {
@@ -278,7 +278,7 @@ def run_traffic(server, service, home, endpoint, *, repeats=1, **environ):
         "SPANWATCH_EXIT_TIMEOUT": "20",
         "SPANWATCH_BANNER": "off",
     }
-    arguments = [server.base_url, service, str(home), str(repeats)]
+    arguments = [server.base_url, service, str(home), str(repeats), *words]
     answer = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "stack" / "traffic.py"), *arguments],
         env={**clean, **told, **environ},

@@ -1,9 +1,14 @@
-"""A user's program that does a bit of everything, run as a child process; says its trace ids as JSON."""
+"""A user's program that does a bit of everything, run as a child process; says its trace ids as JSON.
+
+With the word `faults` its ledger is away, and its journal breaks in the middle.
+"""
 
 import contextlib
 import json
+import shutil
 import sys
 import time
+from pathlib import Path
 
 import openai
 from opentelemetry import trace
@@ -15,17 +20,36 @@ SECRET_MAIL = "alice.planted@example.com"
 PROMPT = "the planted prompt: where is order 1042?"
 ANSWER = "the planted answer: on Friday."
 USER = "user-7"
+LIMIT_USD = 100
+BUDGETS = (
+    spanwatch.Budget("each-user", LIMIT_USD, per="user"),
+    spanwatch.Budget("shut", "0.000001", match={"model": "gpt-4.1"}, window="lifetime"),
+)
+NOBODY = "redis://127.0.0.1:9"
 
 
 def main() -> None:
-    base_url, service, home, repeats = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+    base_url, service, home, repeats, *more = sys.argv[1:]
     host = base_url.split("//")[1].split(":")[0]
-    spanwatch.configure(service=service, home=home, providers={host: "openai"}, live_interval=1)
+    ledger = NOBODY if "faults" in more else None
+    spanwatch.configure(
+        service=service, home=home, providers={host: "openai"}, live_interval=1, budgets=BUDGETS, ledger=ledger
+    )
     client = openai.OpenAI(base_url=base_url, api_key="demo", max_retries=0)
-    traces = [one(client) for _ in range(repeats)]
+    traces = [one(client) for _ in range(int(repeats))]
+    if "faults" in more:
+        break_journal(Path(home))
+        traces.append(one(client))
     told = spanwatch.flush()
     spanwatch.shutdown()
     sys.stdout.write(json.dumps({"traces": traces, "flushed": str(told)}) + "\n")
+
+
+def break_journal(home: Path) -> None:
+    """Nothing can be written there any more, as on a full disk."""
+    shutil.rmtree(home / "journal")
+    (home / "journal").write_text("", encoding="utf-8")
+    time.sleep(0.1)
 
 
 def one(client: openai.OpenAI) -> str:
@@ -51,11 +75,16 @@ def one(client: openai.OpenAI) -> str:
             with contextlib.suppress(openai.NotFoundError):
                 chat(client, PROMPT, extra_headers={"X-Demo": json.dumps({"status": 404})})
             chat(client, PROMPT, model="acme-in-house")
+            with contextlib.suppress(spanwatch.BudgetExceeded):
+                chat(client, PROMPT, model="gpt-4.1")
             with contextlib.suppress(ValueError), spanwatch.tool("broken"):
                 raise ValueError("the shelf is empty")
             log.response(ANSWER)
         del scope
-        return f"{trace.get_current_span().get_span_context().trace_id:032x}"
+        span = trace.get_current_span()
+        spanwatch.feedback(span, rating=5, user_id=USER)
+        spanwatch.feedback(span, label="down", comment=f"{PROMPT} ask {SECRET_MAIL}")
+        return f"{span.get_span_context().trace_id:032x}"
 
 
 def chat(client, text, model="gpt-4o-mini", **more):

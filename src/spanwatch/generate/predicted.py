@@ -33,10 +33,10 @@ class Predicted:
 
 
 def predicted(metric: Metric) -> Predicted:
-    """The series of a metric: a counter has one, a histogram three, of which `_bucket` has `le` too."""
+    """The series of a metric: a histogram has three, of which `_bucket` has `le` too, every other has one."""
     name = metric_name(metric.name, metric.kind, metric.unit)
     labels = frozenset(map(label_name, (*metric.attributes, METRIC_OVERFLOW))) | RESOURCE_LABELS
-    if metric.kind == "counter":
+    if metric.kind != "histogram":
         return Predicted(name, (name,), name, labels)
     series = tuple(f"{name}_{part}" for part in ("bucket", "sum", "count"))
     bounds = (*(f"{bound}" for bound in metric.buckets), "+Inf")
