@@ -11,6 +11,7 @@ from spanwatch.core.dialects import (
     SpanFacts,
     inherited,
     is_genai,
+    is_recognised,
     operation_of,
     provider_name,
     read_call,
@@ -217,5 +218,70 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 def test_whatever_stands_in_the_attributes_nothing_is_raised_and_counts_are_counts(attributes):
     call = call_of({**attributes, "gen_ai.operation.name": "chat"})
     for count in () if call.usage is None else call.usage.reported().values():
+        assert type(count) is int
+        assert count >= 0
+
+
+OPENLIT = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.system": "anthropic",
+    "gen_ai.request.model": "claude-sonnet-4-5",
+    "gen_ai.usage.input_tokens": 40,
+    "gen_ai.usage.output_tokens": 48,
+    "gen_ai.usage.cache_read.input_tokens": 64,
+    "gen_ai.usage.cache_creation.input_tokens": 16,
+}
+
+
+def test_input_that_leaves_cached_tokens_out_is_told_from_input_that_has_them_by_who_reports_it():
+    found = call_of(OPENLIT, scope="openlit.otel.tracing")
+    assert (found.usage.input_tokens, found.price_context) == (120, (("convention", "inclusive"),))
+    assert call_of(OPENLIT, scope="opentelemetry.instrumentation.anthropic").usage.input_tokens == 40
+    assert call_of({**OPENLIT, "gen_ai.system": "openai"}, scope="openlit.otel").usage.input_tokens == 40
+
+
+def test_a_refusal_of_ours_is_no_failure_of_the_model():
+    refused = {**CURRENT, "error.type": "spanwatch.core.errors.BudgetExceeded"}
+    assert call_of(refused, failed=True).status is CallStatus.REFUSED
+
+
+def test_what_says_in_no_known_way_what_it_is_is_not_recognised():
+    assert not is_recognised({"llm.vendor.prompt": "x"})
+    assert not is_recognised({"gen_ai.vendor.tokens": 5, "gen_ai.request.model": "m"})
+    assert is_recognised({"traceloop.span.kind": "task"})
+    assert is_recognised({"gen_ai.operation.name": "unheard_of"})
+    assert is_recognised({"llm.openai.messages": "[]"}, "raw_gen_ai_request")
+
+
+OPENINFERENCE = {
+    "openinference.span.kind": "LLM",
+    "llm.model_name": "gpt-4o-mini",
+    "llm.token_count.prompt": 120,
+    "llm.invocation_parameters": '{"model": "gpt-4o-mini"}',
+    "llm.system": "openai",
+    "llm.finish_reason": "stop",
+}
+ODD = st.sampled_from(
+    [
+        *OPENINFERENCE,
+        *OPENLIT,
+        "ai.operationId",
+        "ai.usage.inputTokens",
+        "litellm.call_id",
+        "metadata.usage_object",
+        "langfuse.observation.type",
+        "langfuse.observation.usage_details",
+        "logfire.span_type",
+        "gen_ai.usage.total_tokens",
+    ]
+)
+MANY = VALUES | st.sampled_from(['{"input": 5}', '{"input": -1}', "[[[", "{", '{"prompt_tokens": "x"}', "generation"])
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.dictionaries(ODD, MANY))
+def test_whatever_stands_in_other_dialects_nothing_is_raised_and_counts_are_counts(attributes):
+    call = call_of({**attributes, "openinference.span.kind": "LLM"})
+    for count in () if call is None or call.usage is None else call.usage.reported().values():
         assert type(count) is int
         assert count >= 0

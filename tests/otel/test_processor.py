@@ -7,8 +7,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags, use_span
 
+from spanwatch.core import names
 from spanwatch.core.call import CallStatus
 from spanwatch.otel.processor import CallProcessor, LogProcessor
 from tests.otel.rig import AGENT, REQUEST, Rig, records
@@ -329,3 +330,34 @@ def test_a_call_of_ours_whose_span_could_not_be_described_is_not_counted_again_b
     rig.pipeline.finish(span, rig.call_of(span))
     assert len(rig.calls()) == 1
     assert rig.total("spanwatch.calls") == 1
+
+
+def test_a_genai_span_that_no_dialect_reads_is_kept_and_counted_as_unrecognised(tmp_path):
+    rig = Rig(tmp_path)
+    rig.foreign({"gen_ai.vendor.tokens": 5, "gen_ai.request.model": "gpt-5"}, scope="vendor.kit", name="ask")
+    rig.foreign({"traceloop.span.kind": "task"}, name="task")
+    assert rig.spans()["ask"] == {"gen_ai.vendor.tokens": 5, "gen_ai.request.model": "gpt-5"}
+    assert rig.calls() == []
+    assert rig.points()[names.UNRECOGNISED.name] == [({names.FOREIGN_SCOPE: "vendor.kit"}, 1)]
+    rig.close()
+
+
+STREAM = {
+    "logfire.span_type": "span",
+    "gen_ai.operation.name": "chat",
+    "gen_ai.request.model": "gpt-5",
+    "request_data": "{}",
+}
+
+
+def test_a_call_inside_a_span_that_turns_out_to_be_no_call_is_counted(tmp_path):
+    rig = Rig(tmp_path)
+    around = rig.provider.get_tracer("logfire.openai").start_span("stream", attributes=STREAM)
+    with use_span(around, end_on_exit=False):
+        inside = rig.start()
+    rig.pipeline.finish(inside, rig.call_of(inside))
+    around.set_attribute("gen_ai.response.model", "gpt-5")
+    around.end()
+    assert rig.total(names.CALLS.name) == 1
+    assert [call.usage.input_tokens for call in rig.calls()] == [10]
+    rig.close()

@@ -167,6 +167,9 @@ MEANINGS: dict[str, Meaning] = {
     names.CODE_FILE_PATH: Meaning(_SHARED, "string", "On captured log records: the file that logged."),
     names.CODE_FUNCTION_NAME: Meaning(_SHARED, "string", "On captured log records: the function that logged."),
     names.CODE_LINE_NUMBER: Meaning(_SHARED, "int", "On captured log records: the line that logged."),
+    names.FOREIGN_SCOPE: Meaning(
+        _OURS, "string", "Of spans that no dialect reads: the name of the instrumentation scope that made them."
+    ),
     names.LOGGER_NAME: Meaning(_OURS, "string", "On captured log records: the name of the logger."),
     names.INPUT_SIZE: Meaning(_OURS, "int", "On log events: characters or bytes of what an agent was asked."),
     names.RESULT_SIZE: Meaning(_OURS, "int", "On log events: characters or bytes of what it answered."),

@@ -22,8 +22,8 @@ from spanwatch.otel.errors import emit_exception, safe_message
 from spanwatch.otel.frames import Frame, Frames
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal
+from spanwatch.otel.worker import Added, Worker
 from spanwatch.otel.worker import Counted as Measurement
-from spanwatch.otel.worker import Worker
 
 T = TypeVar("T")
 
@@ -114,6 +114,10 @@ class Pipeline:
         if verdict.call.cost is not None:
             found.update(cost_attributes(verdict.call.cost, self._compat))
         return found
+
+    def unrecognised(self, scope: str) -> None:
+        """Count a GenAI span of another instrumentation that no dialect reads."""
+        self._worker.put(Added(names.UNRECOGNISED, 1, {names.FOREIGN_SCOPE: scope}))
 
     def report_cost(self, call: Call, parent: SpanContext) -> None:
         """Count an amount of its own, `call.cost`, in the sums around and in the metrics; it is no model call."""

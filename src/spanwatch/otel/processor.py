@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
 from spanwatch.core import names
-from spanwatch.core.dialects import Role, SpanFacts, is_genai, read_call
+from spanwatch.core.dialects import Role, SpanFacts, is_genai, is_recognised, read_call, role_of
 from spanwatch.core.dialects.openinference import FIRST_TOKEN
 from spanwatch.core.sanitise import plain
 from spanwatch.otel.context import stamp
@@ -25,6 +25,7 @@ from spanwatch.otel.pipeline import Pipeline
 from spanwatch.otel.rebuilt import discreet, extended
 
 _HALF = (1 << 64) - 1
+_CALLS = frozenset({Role.INFERENCE, Role.EMBEDDINGS})
 _STAMPED = frozenset({names.INVOKE_AGENT, names.INVOKE_WORKFLOW, names.EXECUTE_TOOL})  # our own begin with all of it
 
 
@@ -129,10 +130,20 @@ class CallProcessor(SpanProcessor):
             return span
         call = read_call(_facts(span), f"{context.trace_id & _HALF:016x}{context.span_id:016x}")
         if call is None:
-            self._ended(frame)
+            self._none(frame, span, attributes)
             return span
         tags = attributes.get(names.TAGS)
         return extended(span, self._pipeline.observe(call, context, tags if isinstance(tags, tuple) else ()))
+
+    def _none(self, frame: Frame | None, span: ReadableSpan, attributes: Mapping[str, Any]) -> None:
+        """A GenAI span that is no call after all, perhaps against what it said at its start."""
+        if not _ours(span) and not is_recognised(attributes, span.name):
+            self._pipeline.unrecognised(_scope(span))
+        if frame is not None and frame.role in _CALLS:
+            frame.known(role_of(attributes, span.name))
+            if frame.donor is not None:
+                self._frames.orphaned(frame, frame.donor)
+        self._ended(frame)
 
     def _ended(self, frame: Frame | None) -> None:
         """An agent, workflow, tool or retrieval has ended."""

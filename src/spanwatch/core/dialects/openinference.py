@@ -15,7 +15,7 @@ def openinference(attributes: Attributes) -> Fields:
     """Model, tokens and settings; the request's model stands among the settings only."""
     found = read(attributes, _OPENINFERENCE)
     asked = _parameters(attributes)
-    for field, name, convert in (("request_model", "model", text), ("stream", "stream", flag)):
+    for field, name, convert in _ASKED:
         value = convert(asked.get(name))
         if value is not None:
             found.setdefault(field, value)
@@ -29,7 +29,7 @@ def operation(attributes: Attributes, name: str) -> str | None:
         return None
     if kind == "LLM" and name == _FETCHING and PARAMETERS[0] in attributes:
         asked = _parameters(attributes)
-        if "model" not in asked and "prompt" not in asked:
+        if not asked.keys() & _NAMED:
             return names.FETCH_RESPONSE
     return KINDS.get(kind)
 
@@ -41,6 +41,7 @@ def _parameters(attributes: Attributes) -> Attributes:
     return {}
 
 
+_NAMED = frozenset({"model", "model_name", "prompt"})
 KINDS = {
     "LLM": names.CHAT,
     "EMBEDDING": names.EMBEDDINGS,
@@ -49,6 +50,7 @@ KINDS = {
     "TOOL": names.EXECUTE_TOOL,
     "RETRIEVER": names.RETRIEVAL,
 }
+_ASKED: Table = (("request_model", "model", text), ("request_model", "model_name", text), ("stream", "stream", flag))
 _OPENINFERENCE: Table = (
     ("provider", "llm.provider", provider),
     ("provider", "llm.system", provider),

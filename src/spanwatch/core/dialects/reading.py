@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spanwatch.core.dialects import conventions, openinference, openllmetry
+from spanwatch.core.dialects import conventions, frameworks, openinference, openllmetry
 from spanwatch.core.dialects.values import Attributes, Fields
 
 
@@ -24,11 +24,16 @@ class Dialect:
 
 
 DIALECTS: tuple[Dialect, ...] = (
+    Dialect("gemini by openllmetry", frameworks.gemini, mark=frameworks.TOTAL),
+    Dialect("logfire", lambda _: {}, frameworks.logfire_operation, frameworks.LOGFIRE),
     Dialect("gen_ai", conventions.current, conventions.operation),
     Dialect("gen_ai 1.37-1.41", conventions.of_1_41),
     Dialect("gen_ai to 1.36", conventions.of_1_36),
+    Dialect("litellm", frameworks.litellm, frameworks.litellm_operation, frameworks.LITELLM),
     Dialect("openllmetry", openllmetry.openllmetry, openllmetry.operation),
     Dialect("openinference", openinference.openinference, openinference.operation, openinference.KIND),
+    Dialect("vercel", frameworks.vercel, frameworks.vercel_operation, frameworks.VERCEL),
+    Dialect("langfuse", frameworks.langfuse, frameworks.langfuse_operation, frameworks.LANGFUSE),
 )
 
 

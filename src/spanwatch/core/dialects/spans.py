@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from spanwatch.core import names
 from spanwatch.core.call import USAGE_FIELDS, Call, CallStatus, Usage
-from spanwatch.core.dialects import openinference, openllmetry
+from spanwatch.core.dialects import frameworks, openinference, openllmetry
 from spanwatch.core.dialects.conventions import INHERITED
 from spanwatch.core.dialects.reading import merged, operation_of
 from spanwatch.core.dialects.values import Attributes, Fields, read, text
@@ -63,7 +63,9 @@ def role_of(attributes: Attributes, name: str = "") -> Role | None:
 
 def is_recognised(attributes: Attributes, name: str = "") -> bool:
     """Whether a GenAI span says what it is in a way that some dialect knows."""
-    return operation_of(attributes, name) is not None or any(mark in attributes for mark in _MARKS)
+    if name in _PARTS or operation_of(attributes, name) is not None:
+        return True
+    return any(mark in attributes for mark in _MARKS)
 
 
 def read_call(span: SpanFacts, call_id: str) -> Call | None:
@@ -72,6 +74,8 @@ def read_call(span: SpanFacts, call_id: str) -> Call | None:
     if operation not in names.PRICED_OPERATIONS:
         return None
     fields = merged(span.attributes)
+    if (span.scope.partition(".")[0], fields.get("provider")) in _EXCLUSIVE:
+        fields = _inclusive(fields)
     usage = Usage(**{unit: fields.pop(unit) for unit in USAGE_FIELDS if unit in fields})
     status, error_type = _outcome(span, fields.pop("error_type", None))
     if span.first_chunk_ns is not None and span.first_chunk_ns >= span.started_ns:
@@ -103,6 +107,15 @@ def inherited(attributes: Attributes, role: Role | None) -> Fields:
     return found
 
 
+def _inclusive(fields: Fields) -> Fields:
+    """Counts that leave cached tokens out of the input, as all others have them."""
+    if fields.get("input_tokens") is None:
+        return fields
+    cached = (fields.get("cache_read_tokens") or 0) + (fields.get("cache_write_tokens") or 0)
+    context = (*fields.get("price_context", ()), ("convention", "inclusive"))
+    return {**fields, "input_tokens": fields["input_tokens"] + cached, "price_context": context}
+
+
 def _outcome(span: SpanFacts, error_type: str | None) -> tuple[CallStatus, str | None]:
     error_type = error_type or (span.exception_type if span.failed else None)
     if error_type is None and not span.failed:
@@ -115,9 +128,11 @@ def _outcome(span: SpanFacts, error_type: str | None) -> tuple[CallStatus, str |
 
 
 _CARRIED = frozenset({names.AGENT_NAME, names.CONVERSATION_ID})  # stamped on any span below an agent or request
-_PREFIXES = ("gen_ai.", "llm.", "traceloop.", "openinference.")
+_PREFIXES = ("gen_ai.", "llm.", "traceloop.", "openinference.", "langfuse.observation.", "ai.operationId")
 _BARE_SPANS = frozenset({"openai.response"})  # started without attributes, after the fact
-_MARKS = (openllmetry.KIND, openinference.KIND)
+_EXCLUSIVE = frozenset({("openlit", "anthropic")})  # first word of the scope: its input leaves out cached tokens
+_PARTS = frozenset({"raw_gen_ai_request"})  # LiteLLM's second span of one call
+_MARKS = (openllmetry.KIND, openinference.KIND, frameworks.VERCEL, frameworks.LANGFUSE)
 _REFUSALS = frozenset({"BudgetExceeded", "CircuitOpen"})  # by us, before the provider heard of it
 _ROLES = {
     **dict.fromkeys(names.INFERENCE_OPERATIONS, Role.INFERENCE),

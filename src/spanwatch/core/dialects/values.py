@@ -37,10 +37,18 @@ def text(value: Any) -> str | None:
 def texts(value: Any) -> tuple[str, ...] | None:
     """A text or a list of texts; JSON of such a list too."""
     if isinstance(value, str):
-        return (value,) if value else None
+        listed = _listed(value) if value.startswith("[") else None
+        return listed or ((value,) if value else None)
     if isinstance(value, (list, tuple)):
         return tuple(item for item in value if isinstance(item, str)) or None
     return None
+
+
+def _listed(value: str) -> tuple[str, ...] | None:
+    try:
+        return texts(json.loads(value)) if len(value) < _LONGEST_JSON else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def count(value: Any) -> int | None:
@@ -97,7 +105,7 @@ def document(value: Any) -> Mapping[str, Any]:
         return {}
     try:
         found = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, Mapping) else {}
 

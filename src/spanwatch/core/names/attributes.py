@@ -181,6 +181,7 @@ RESULT_SIZE = "spanwatch.output.size"
 LOG_DATA = "spanwatch.log.data"
 LOG_DURATION = "spanwatch.log.duration"
 LOGGER_NAME = "spanwatch.log.logger"
+FOREIGN_SCOPE = "spanwatch.foreign.scope"
 
 EVENT_OPERATION_EXCEPTION = "gen_ai.client.operation.exception"
 EVENT_INFERENCE_DETAILS = "gen_ai.client.inference.operation.details"

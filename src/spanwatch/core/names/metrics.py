@@ -20,6 +20,7 @@ from spanwatch.core.names.attributes import (
     EVALUATION_LABEL,
     FEEDBACK_KIND,
     FEEDBACK_RATING,
+    FOREIGN_SCOPE,
     OPERATION_NAME,
     OUTCOME,
     PROVIDER_NAME,
@@ -245,6 +246,13 @@ DELIVERY_WAITING = Metric(
     "Those of them that wait, in the journal or in memory.",
     _OF_SIGNAL,
 )
+UNRECOGNISED = Metric(
+    "spanwatch.telemetry.unrecognised",
+    "counter",
+    "{span}",
+    "GenAI spans of other instrumentations that no dialect reads: they are kept, and in no sum.",
+    (FOREIGN_SCOPE,),
+)
 BUDGET_REFUSED = Metric(
     "spanwatch.budget.refused", "counter", "{call}", "Calls and agents that a budget refused.", (BUDGET_NAME,)
 )
@@ -310,6 +318,7 @@ METRICS: tuple[Metric, ...] = (
     DELIVERY_RESUMED,
     DELIVERY_DROPPED,
     DELIVERY_WAITING,
+    UNRECOGNISED,
     BUDGET_REFUSED,
     BUDGET_UNENFORCED,
     BUDGET_LIMIT,

@@ -1,0 +1,182 @@
+"""Spans of frameworks and backends' own kits: Vercel's AI SDK, LiteLLM, Langfuse, Logfire, Gemini by OpenLLMetry."""
+
+from __future__ import annotations
+
+import re
+
+from spanwatch.core import names
+from spanwatch.core.dialects.values import (
+    Attributes,
+    Fields,
+    Table,
+    count,
+    document,
+    milliseconds,
+    provider,
+    read,
+    text,
+    texts,
+)
+
+VERCEL, LITELLM, LANGFUSE, LOGFIRE = (
+    "ai.operationId",
+    "litellm.call_id",
+    "langfuse.observation.type",
+    "logfire.span_type",
+)
+_LITELLM_USAGE = "metadata.usage_object"
+
+
+def vercel(attributes: Attributes) -> Fields:
+    """The AI SDK; older versions have only these names, newer ones `gen_ai.*` beside them."""
+    return read(attributes, _VERCEL)
+
+
+def vercel_operation(attributes: Attributes, _name: str) -> str | None:
+    """The call to a provider, `...doGenerate`; what is around it repeats its usage."""
+    stated = text(attributes.get(VERCEL)) or ""
+    return _VERCEL_OPERATIONS.get(stated.rpartition(".")[2]) or _VERCEL_OPERATIONS.get(stated)
+
+
+def litellm(attributes: Attributes) -> Fields:
+    """LiteLLM's callback; parts of the tokens stand only in its metadata, as Python writes a dictionary."""
+    found: Fields = {}
+    stated = attributes.get(_LITELLM_USAGE)
+    if isinstance(stated, str):
+        for field, pattern in _LITELLM_PARTS.items():
+            part = pattern.search(stated)
+            if part is not None:
+                found[field] = int(part[1])
+    return found
+
+
+def litellm_operation(attributes: Attributes, _name: str) -> str | None:
+    """By the kind of its function: `completion` is a chat there."""
+    return _LITELLM_OPERATIONS.get(str(attributes.get("llm.request.type")))
+
+
+def langfuse(attributes: Attributes) -> Fields:
+    """A generation of Langfuse's kit. `input` counts beside `input_...`; OpenAI's own shape counts them together."""
+    found = read(attributes, _LANGFUSE)
+    usage = document(attributes.get("langfuse.observation.usage_details"))
+    for field, value in (_provider_usage(usage) if "prompt_tokens" in usage else _langfuse_usage(usage)).items():
+        known = count(value)
+        if known is not None:
+            found[field] = known
+    return found
+
+
+def langfuse_operation(attributes: Attributes, _name: str) -> str | None:
+    """By the type of its observation."""
+    return _LANGFUSE_OPERATIONS.get(str(attributes.get(LANGFUSE)))
+
+
+def logfire_operation(attributes: Attributes, _name: str) -> str | None:
+    """Of a stream Logfire makes a span that knows nothing, and then one of type `log` that knows all: the latter is it.
+
+    A placeholder of type `pending_span` is no span yet.
+    """
+    kind = attributes.get(LOGFIRE)
+    if kind == "pending_span":
+        return PENDING
+    begun = "gen_ai.input.messages" in attributes or "request_data" in attributes
+    answered = any(key in attributes for key in _LOGFIRE_ANSWERED)
+    if kind == "span" and begun and not answered and attributes.get(names.RESPONSE_MODEL) is not None:
+        return PENDING
+    return None
+
+
+def gemini(attributes: Attributes) -> Fields:
+    """OpenLLMetry leaves a thinking model's thoughts out of the output, but not out of the total."""
+    total, asked = count(attributes.get(TOTAL)), count(attributes.get(names.USAGE_INPUT_TOKENS))
+    said = count(attributes.get(names.USAGE_OUTPUT_TOKENS))
+    stated = text(attributes.get(names.PROVIDER_NAME)) or text(attributes.get("gen_ai.system")) or ""
+    if total is None or asked is None or said is None or total <= asked + said or not stated.startswith("gcp."):
+        return {}
+    return {"output_tokens": total - asked, "reasoning_tokens": total - asked - said}
+
+
+def _provider_usage(usage: Attributes) -> Fields:
+    asked, made = document(usage.get("prompt_tokens_details")), document(usage.get("completion_tokens_details"))
+    return {
+        "input_tokens": usage.get("prompt_tokens"),
+        "output_tokens": usage.get("completion_tokens"),
+        "cache_read_tokens": asked.get("cached_tokens"),
+        "cache_write_tokens": asked.get("cache_write_tokens"),
+        "reasoning_tokens": made.get("reasoning_tokens"),
+    }
+
+
+def _langfuse_usage(usage: Attributes) -> Fields:
+    parts = {name: known for name, value in usage.items() if (known := count(value)) is not None}
+    if not parts:
+        return {}
+    asked = [tokens for name, tokens in parts.items() if name == "input" or name.startswith(("input_", "cache_"))]
+    made = [tokens for name, tokens in parts.items() if name == "output" or name.startswith("output_")]
+    return {
+        "input_tokens": sum(asked) if asked else None,
+        "output_tokens": sum(made) if made else None,
+        "cache_read_tokens": parts.get("input_cached_tokens", parts.get("cache_read_input_tokens")),
+        "cache_write_tokens": parts.get("input_cache_creation", parts.get("cache_creation_input_tokens")),
+        "reasoning_tokens": parts.get("output_reasoning_tokens", parts.get("output_reasoning")),
+    }
+
+
+PENDING = "pending"  # recognised, and no operation of its own
+TOTAL = "gen_ai.usage.total_tokens"
+_VERCEL_OPERATIONS = {
+    "doGenerate": names.CHAT,
+    "doStream": names.CHAT,
+    "doEmbed": names.EMBEDDINGS,
+    "ai.toolCall": names.EXECUTE_TOOL,
+    "ai.generateText": names.INVOKE_AGENT,
+    "ai.streamText": names.INVOKE_AGENT,
+    "ai.generateObject": names.INVOKE_AGENT,
+    "ai.streamObject": names.INVOKE_AGENT,
+    "ai.embed": names.INVOKE_WORKFLOW,
+    "ai.embedMany": names.INVOKE_WORKFLOW,
+}
+_VERCEL: Table = (
+    ("provider", "ai.model.provider", provider),
+    ("request_model", "ai.model.id", text),
+    ("response_model", "ai.response.model", text),
+    ("response_id", "ai.response.id", text),
+    ("finish_reasons", "ai.response.finishReason", texts),
+    ("time_to_first_chunk_s", "ai.response.msToFirstChunk", milliseconds),
+    ("input_tokens", "ai.usage.inputTokens", count),
+    ("input_tokens", "ai.usage.promptTokens", count),
+    ("input_tokens", "ai.usage.tokens", count),
+    ("output_tokens", "ai.usage.outputTokens", count),
+    ("output_tokens", "ai.usage.completionTokens", count),
+    ("cache_read_tokens", "ai.usage.cachedInputTokens", count),
+    ("cache_read_tokens", "ai.usage.inputTokenDetails.cacheReadTokens", count),
+    ("cache_write_tokens", "ai.usage.inputTokenDetails.cacheWriteTokens", count),
+    ("reasoning_tokens", "ai.usage.reasoningTokens", count),
+    ("user_id", "ai.telemetry.metadata.userId", text),
+    ("conversation_id", "ai.telemetry.metadata.sessionId", text),
+)
+_LITELLM_OPERATIONS = {
+    **dict.fromkeys(("completion", "acompletion", "responses", "aresponses"), names.CHAT),
+    **dict.fromkeys(("text_completion", "atext_completion"), names.TEXT_COMPLETION),
+    **dict.fromkeys(("embedding", "aembedding"), names.EMBEDDINGS),
+}
+_LITELLM_PARTS = {
+    "cache_read_tokens": re.compile(r"'cached_tokens': (\d{1,12})\b"),
+    "cache_write_tokens": re.compile(r"'cache_(?:write|creation)_tokens': (\d{1,12})\b"),
+    "reasoning_tokens": re.compile(r"'reasoning_tokens': (\d{1,12})\b"),
+}
+_LANGFUSE: Table = (
+    ("response_model", "langfuse.observation.model.name", text),
+    ("user_id", "langfuse.user.id", text),
+    ("conversation_id", "langfuse.session.id", text),
+)
+_LANGFUSE_OPERATIONS = {
+    "generation": names.CHAT,
+    "embedding": names.EMBEDDINGS,
+    "agent": names.INVOKE_AGENT,
+    "tool": names.EXECUTE_TOOL,
+    "chain": names.INVOKE_WORKFLOW,
+    "retriever": names.RETRIEVAL,
+    **dict.fromkeys(("span", "event", "evaluator", "guardrail"), PENDING),
+}
+_LOGFIRE_ANSWERED = (names.USAGE_INPUT_TOKENS, names.USAGE_OUTPUT_TOKENS, names.RESPONSE_ID, names.ERROR_TYPE)

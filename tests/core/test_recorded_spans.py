@@ -1,0 +1,104 @@
+"""Spans as the real packages made them (`dialects/capture.py`), read into the calls that they stand for."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spanwatch.core.dialects import SpanFacts, is_genai, is_recognised, read_call
+
+RECORDED = sorted((Path(__file__).parent / "dialects" / "recorded").glob("*.json"))
+MINI = ("openai", "gpt-4o-mini", "gpt-4o-mini-2026-01-01")
+SAME = ("openai", "gpt-4o-mini", "gpt-4o-mini")
+FIVE = ("openai", "gpt-5", "gpt-5-2026-01-01")
+EMBEDDED = ("embeddings", "openai", "text-embedding-3-small", "text-embedding-3-small", (120, None, None, None, None))
+FAILED = ("chat", "openai", "gpt-4o-mini", None, None)
+SONNET = ("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5")
+ALL, UNWRITTEN, UNREASONED = (120, 48, 64, 16, 24), (120, 48, 64, None, 24), (120, 48, 64, 16, None)
+FLASH = ("chat", "gcp.gen_ai", None, "gemini-2.5-flash", UNWRITTEN)
+# Operation, provider, models asked for and answering, tokens (input, output, cached, written, reasoning), in order.
+CALLS = {
+    "anthropic": [("chat", *SONNET, UNREASONED)] * 3 + [("chat", *SONNET, (120, 49, 64, 16, None))],
+    "genai": [("chat", *MINI, ALL)] * 2 + [("chat", *MINI, None), EMBEDDED, ("chat", *FIVE, ALL), FAILED],
+    "google_openinference": [FLASH] * 2,
+    "google_openllmetry": [("generate_content", "gcp.gen_ai", "gemini-2.5-flash", *FLASH[3:])] * 2,
+    "langchain_openinference": [("chat", *MINI, UNWRITTEN), ("chat", *SAME, ALL)],
+    "langchain_openllmetry": [("chat", *MINI, UNREASONED), ("chat", *SAME, UNREASONED)],
+    "langfuse": [("chat", None, None, MINI[2], ALL)] * 2 + [("chat", None, None, MINI[1], (120, 48, 64, None, None))],
+    "litellm": [("chat", *MINI, ALL), ("chat", *SONNET, (120, 48, 64, 16, 0))],
+    "llamaindex": [("chat", *SAME, UNWRITTEN)],
+    "logfire": [("chat", *MINI, UNREASONED)] * 2 + [("chat", *FIVE, UNREASONED), EMBEDDED],
+    "openinference": [("chat", *MINI, ALL)] * 2 + [("chat", *MINI, None), EMBEDDED, ("chat", *FIVE, ALL), FAILED],
+    "openllmetry": [
+        ("chat", *MINI, UNWRITTEN),
+        ("chat", *MINI, (120, 48, 64, None, None)),
+        ("chat", *MINI, None),
+        (*EMBEDDED[:4], (120, None, 0, None, None)),
+        ("chat", *FIVE, UNWRITTEN),
+        ("chat", "openai", None, FIVE[2], UNWRITTEN),  # a fetched response; told apart by its id, see otel/counted.py
+        FAILED,
+    ],
+    "vercel": [
+        *[("chat", *MINI, ALL)] * 2,
+        ("chat", *FIVE, ALL),
+        ("embeddings", "openai", "text-embedding-3-small", None, (120, None, None, None, None)),
+    ],
+}
+
+
+def spans(path):
+    return json.loads(path.read_text(encoding="utf-8"))["spans"]
+
+
+def read(span):
+    facts = SpanFacts(
+        span["name"],
+        span["attributes"],
+        1,
+        2,
+        failed=span["failed"],
+        exception_type=span.get("exception"),
+        scope=span["scope"],
+    )
+    return read_call(facts, "id")
+
+
+def told(call):
+    usage = call.usage and (
+        call.usage.input_tokens,
+        call.usage.output_tokens,
+        call.usage.cache_read_tokens,
+        call.usage.cache_write_tokens,
+        call.usage.reasoning_tokens,
+    )
+    return (call.operation, call.provider, call.request_model, call.response_model, usage)
+
+
+def test_every_recording_has_its_expectation():
+    assert {path.stem for path in RECORDED} == set(CALLS)
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_recorded_spans_give_their_calls(path):
+    assert [told(call) for span in spans(path) if (call := read(span)) is not None] == CALLS[path.stem]
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_recorded_spans_are_genai_and_recognised(path):
+    for span in spans(path):
+        assert is_genai(span["attributes"], span["name"]), span["name"]
+        assert is_recognised(span["attributes"], span["name"]), span["name"]
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_no_message_of_a_recording_is_copied_into_its_call(path):
+    for span in spans(path):
+        assert not {"a secret", "a word", "amber"} & set(repr(read(span)).replace("'", " ").split())
+        assert "a secret" not in repr(read(span))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_every_recording_names_its_packages_and_their_versions(path):
+    versions = json.loads(path.read_text(encoding="utf-8"))["versions"]
+    assert versions
+    assert all(version[0].isdigit() for version in versions.values())
