@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from spanwatch.core.call import Cost as Cost
     from spanwatch.core.call import Usage as Usage
     from spanwatch.core.errors import BudgetExceeded as BudgetExceeded
+    from spanwatch.core.errors import CircuitOpen as CircuitOpen
     from spanwatch.core.errors import ConfigurationError as ConfigurationError
     from spanwatch.core.errors import SpanwatchError as SpanwatchError
     from spanwatch.core.health import Health as Health
+    from spanwatch.core.rules import Alert as Alert
+    from spanwatch.core.rules import Rule as Rule
     from spanwatch.core.windows import Stats as Stats
+    from spanwatch.otel.alerts.asking import breaker as breaker
     from spanwatch.otel.asking import report as report
     from spanwatch.otel.asking import trace as trace
     from spanwatch.otel.feedback import Feedback as Feedback
@@ -46,7 +50,9 @@ _HOMES = {
     "BudgetExceeded": "spanwatch.core.errors",
     "AgentLogger": "spanwatch.otel.logs",
     "AgentMonitor": "spanwatch.otel.monitor",
+    "Alert": "spanwatch.core.rules",
     "Call": "spanwatch.core.call",
+    "CircuitOpen": "spanwatch.core.errors",
     "ConfigurationError": "spanwatch.core.errors",
     "Cost": "spanwatch.core.call",
     "Feedback": "spanwatch.otel.feedback",
@@ -54,12 +60,14 @@ _HOMES = {
     "FeedbackCollector": "spanwatch.otel.feedback",
     "Health": "spanwatch.core.health",
     "Report": "spanwatch.reports.report",
+    "Rule": "spanwatch.core.rules",
     "SpanwatchError": "spanwatch.core.errors",
     "Stats": "spanwatch.core.windows",
     "Trace": "spanwatch.store.trace",
     "Usage": "spanwatch.core.call",
     "agent": "spanwatch.otel.spans",
     "analyze_feedback": "spanwatch.otel.feedback",
+    "breaker": "spanwatch.otel.alerts.asking",
     "configure": "spanwatch.otel.setup",
     "feedback": "spanwatch.otel.feedback",
     "feedback_app": "spanwatch.otel.feedback",
@@ -81,9 +89,11 @@ _HOMES = {
 __all__ = [
     "AgentLogger",
     "AgentMonitor",
+    "Alert",
     "Budget",
     "BudgetExceeded",
     "Call",
+    "CircuitOpen",
     "ConfigurationError",
     "Cost",
     "Feedback",
@@ -91,12 +101,14 @@ __all__ = [
     "FeedbackCollector",
     "Health",
     "Report",
+    "Rule",
     "SpanwatchError",
     "Stats",
     "Trace",
     "Usage",
     "agent",
     "analyze_feedback",
+    "breaker",
     "configure",
     "feedback",
     "feedback_app",

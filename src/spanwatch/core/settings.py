@@ -18,6 +18,8 @@ from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.exports import PROTOCOLS, Export, exports_for
 from spanwatch.core.health import thresholds_from
 from spanwatch.core.names import CONFIG_FILE, USAGE_COST
+from spanwatch.core.rules import Rule, rules_from
+from spanwatch.core.rules import distinct as distinct_rules
 
 ENGINES = ("spanwatch", "openllmetry", "genai", "openinference", "none")
 FSYNCS = ("never", "interval")
@@ -48,6 +50,8 @@ class Settings:
     prices: str | None = None
     budgets: tuple[Budget, ...] = ()
     ledger: str | None = None
+    rules: tuple[Rule, ...] = ()
+    notify: tuple[Any, ...] = ()
     store: bool = True
     retention_days: float = 30.0
     retention_bytes: int = 1_073_741_824
@@ -200,6 +204,24 @@ def _budgets(raw: Any) -> tuple[Budget, ...]:
         raise ConfigurationError(f"setting budgets: {error}") from None
 
 
+def _rules(raw: Any) -> tuple[Rule, ...]:
+    if isinstance(raw, str) or (isinstance(raw, list) and raw and all(isinstance(table, Mapping) for table in raw)):
+        return rules_from(raw)
+    if isinstance(raw, bytes | Mapping):
+        raise TypeError
+    try:
+        return distinct_rules(raw)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"setting rules: {error}") from None
+
+
+def _notify(raw: Any) -> tuple[Any, ...]:
+    found = (raw,) if callable(raw) else tuple(raw)
+    if isinstance(raw, str | bytes | Mapping) or any(isinstance(each, str | bytes) for each in found):
+        raise TypeError
+    return found
+
+
 def _ledger(raw: Any) -> str:
     place = values.text(raw)
     if place not in LEDGERS and not place.startswith(("redis://", "rediss://", "unix://")):
@@ -237,6 +259,8 @@ _SETTINGS: dict[str, _Setting] = {
     "prices": _Setting(values.path, "the path of a price file", ("SPANWATCH_PRICES",)),
     "budgets": _Setting(_budgets, "a list of Budget(...), in a file [[budgets]] tables"),
     "ledger": _Setting(_ledger, "'memory', 'sqlite' or a URL such as 'redis://localhost:6379'", ("SPANWATCH_LEDGER",)),
+    "rules": _Setting(_rules, "a list of Rule(...), or 'default', in a file [[rules]] tables", ("SPANWATCH_RULES",)),
+    "notify": _Setting(_notify, "a list of notifiers, in a file [[notify]] tables", secret=True),
     "store": _Setting(values.switch, _SWITCH, ("SPANWATCH_STORE",)),
     "retention_days": _Setting(
         values.number(0, 36_500), "a number of days from 0 to 36500", ("SPANWATCH_RETENTION_DAYS",)

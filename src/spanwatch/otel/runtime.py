@@ -20,6 +20,7 @@ from spanwatch.core.exports import Export, Signal
 from spanwatch.core.health import thresholds_from
 from spanwatch.core.prices import PriceBook
 from spanwatch.core.settings import Settings
+from spanwatch.otel.alerts.starting import Watch
 from spanwatch.otel.attachments import Logs, Metrics, Taps, Traces
 from spanwatch.otel.bounded import wait
 from spanwatch.otel.budgets.enforcement import Enforcement
@@ -118,14 +119,16 @@ class Runtime:
         observers: Sequence[Callable[[Call], None]] = (),
         book: PriceBook | None = None,
     ) -> None:
-        ledger = ledger_of(settings) if settings.budgets and book is not None else None
         self.settings, self.taps, self.guard, self.active = settings, taps, Guard(), True
+        self.live = self._live()
+        self._watch = Watch(settings, self.live, self.guard, lambda: self.instance)
+        self.alerts, self._spending = self._watch.evaluator, (*settings.budgets, *self._watch.budgets)
+        ledger = ledger_of(settings) if self._spending and book is not None else None
         self.outlets: list[Way] = []
         self.limits: list[str] = []
         self.on_joined, self.on_fork = on_joined, on_fork
         self.instance = new_id()
         self.traces, self.metrics, self.logs = Traces(self), Metrics(self), Logs(self)
-        self.live = self._live()
         self.delivery = Delivery(settings, self._sent_resource, self._count, self.guard)
         self.metrics.attach()
         self._worker = Worker(Recorder(self.metrics.meter()), self.guard)
@@ -149,7 +152,7 @@ class Runtime:
             logger=self.logs.logger,
             compat=settings.cost_attributes,
             content_on=settings.content,
-            observers=(self.desk.saw, *observers),
+            observers=(self.desk.saw, *self._watch.observers(self._worker.defer), *observers),
             details=CallEvents(self.logs.logger) if settings.call_events else None,
             budgets=self.budgets,
         )
@@ -159,6 +162,7 @@ class Runtime:
         self._projector = None if self.journal is None else Projector(self.journal, project, self._tidy, self.guard)
         if self._projector is not None:
             self._projector.start()
+        self._watch.start()
         self._log_hooks = LogHooks(settings, self.logs.logger, self.guard)
         again = weakref.WeakMethod(self._in_child)
         os.register_at_fork(after_in_child=lambda: (method := again()) and method())
@@ -248,6 +252,7 @@ class Runtime:
             self.budgets.close(max(0.0, deadline - time.monotonic()))
         if self.door is not None:
             self.door.close()
+        self._watch.stop(lambda: self._worker.drain(max(0.0, deadline - time.monotonic())))
         if self.live is not None:
             self._worker.drain(timeout)
             self.live.stop()
@@ -263,6 +268,7 @@ class Runtime:
             self.journal.close()
         self.delivery.release()
         self.desk.close()
+        self._watch.join(max(0.0, deadline - time.monotonic()))
         if self.live is not None:
             self.live.join(max(0.0, deadline - time.monotonic()))
         if self._projector is not None:
@@ -289,6 +295,7 @@ class Runtime:
         if self.budgets is not None:
             self.budgets.after_fork()
         self.desk.after_fork()
+        self._watch.after_fork()
         if self.live is not None:
             self.live.renew()
         for renew in (self.traces.renew, self.logs.renew, self.metrics.renew):
@@ -298,12 +305,12 @@ class Runtime:
     def _budgets(self, ledger: Ledger, book: PriceBook) -> Enforcement:
         settings = self.settings
         found = Enforcement(
-            settings.budgets,
+            self._spending,
             ledger,
             book,
             self.guard,
             service=settings.service,
-            telling=Telling(settings.budgets, self.logs.logger, self.guard),
+            telling=Telling(self._spending, self.logs.logger, self.guard),
             count=lambda metric, amount, labels: self._worker.put(Added(metric, amount, labels)),
             home=Path(settings.home).absolute() if settings.store else None,
             instance=lambda: self.instance,

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from spanwatch.core.budgets import Budget
+from spanwatch.core.rules import Rule
+from spanwatch.notify.routing import Notifier, Route
 from spanwatch.otel.environment import run_id, settings_from
 from spanwatch.otel.instance import Instance
 from spanwatch.otel.runtime import Flushed
@@ -31,6 +33,8 @@ def configure(
     prices: str | os.PathLike[str] | None = None,
     budgets: Sequence[Budget] | None = None,
     ledger: str | None = None,
+    rules: Sequence[Rule] | str | None = None,
+    notify: Sequence[Notifier | Route] | None = None,
     store: bool | None = None,
     retention_days: float | None = None,
     retention_bytes: int | None = None,
@@ -54,20 +58,18 @@ def configure(
         endpoint, protocol: OTLP base URL, such as `http://localhost:4318`; `http/protobuf` or `grpc`.
         content, content_max_bytes: Whether prompts and completions are recorded, and the size to cut them at; off.
         logs, call_events: Whether standard log records go out as OTel logs, and each call emits an event; off.
-        openai: Who sees the OpenAI client's calls: `spanwatch`, `openllmetry`, `genai`, `openinference` or `none`.
-        providers: Whose models a host of your own serves, such as `{"llm.internal:8080": "openai"}`.
+        openai, providers: Who sees calls, an engine such as `openllmetry`; hosts, `{"llm.internal:8080": "openai"}`.
         stream_usage, executors: Whether streams are asked for usage; whether pools run in the submitter's span; on.
         cost_attributes, prices: Further attributes with the dollars, `gen_ai.usage.cost`; a file of your own prices.
         budgets, ledger: What may be spent, `Budget(...)` each; accounts in `memory`, `sqlite` or `redis://...`.
+        rules, notify: When to alert, `Rule(...)` each or `default`; who is told, the log by default.
         store, retention_days, retention_bytes: Whether it is written, on; age and size at which it forgets its oldest.
         journal_bytes, fsync: What may wait for a collector, 256 MiB; `interval` (0.5 s) against a power cut, `never`.
-        sample: Ratio of traces that are kept, such as 0.01; every call is counted whatever it is.
-        live_interval: Seconds between the samples that `stats()` and `health()` are answered from; 15. With 0 none.
+        sample, live_interval: Ratio of traces kept, such as 0.01 (every call counts); seconds between live samples, 15.
         metrics_port, metrics_host: Where `/metrics` and `/healthz` are served; nowhere, and on 127.0.0.1.
         health: Limits of `health()`, such as `success_rate=0.95/0.9, mean_s=5/10, p95_s=off` (degraded/unhealthy).
         feedback_key: The secret of feedback tokens, the first of several signs; by default the home's own.
-        exit_timeout: Seconds that the process's end may wait for delivery; 2.
-        banner: The start line: `auto` (on a terminal, else logged at INFO), `on` (stderr) or `off`.
+        exit_timeout, banner: Seconds that the end may wait, 2; the start line, `auto` (terminal or log), `on`, `off`.
 
     Raises:
         ConfigurationError: a setting is wrong; the text names it, its origin, its value and the remedy.

@@ -56,6 +56,12 @@ def step(rule: Rule, before: Alerts, found: Sequence[Firing], now_ns: int) -> St
     return Step(alerts, fired, over, max(0, len(found) - MOST_OF_RULE))
 
 
+def happened(rule: Rule, known: Alert | None, firing: Firing, at_ns: int, until_ns: int) -> Alert:
+    """The alert of what happened once, or of a level that was reached: it fires at once and until then."""
+    alert = _true(replace(rule, for_="0s"), labels_of(rule, firing), known, firing, at_ns)
+    return replace(alert, until_ns=max(until_ns, alert.true_ns))
+
+
 def labels_of(rule: Rule, firing: Firing) -> Labels:
     """The labels of an alert: those of what was found, those of the rule, its name and severity."""
     found = {key: value[:MAX_LABEL] for key, value in firing.labels if key != "__name__"}
