@@ -1,5 +1,6 @@
 """A small OTLP back end over HTTP and gRPC: takes what is sent, can refuse it, and answers as the real ones do."""
 
+import gzip
 import json
 import threading
 import time
@@ -77,6 +78,8 @@ class Http:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
                 signal = self.path.rpartition("/")[2]
                 status = back_end.status
                 if self.path not in {f"/v1/{each}" for each in back_end.paths}:

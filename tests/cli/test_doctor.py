@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -292,6 +294,40 @@ def test_what_was_lost_before_is_told(doctor, clean):
     level, text, _ = one(told, "loss")
     assert level == "warn"
     assert text.startswith("lost so far: 3 journal_unwritable; ")
+
+
+def test_what_was_emitted_is_accounted_for_to_the_last_span(doctor, clean):
+    program = (
+        "import spanwatch\n"
+        "spanwatch.configure(home='home', openai='none', banner='off', exit_timeout=0.5, live_interval=0)\n"
+        "for _ in range(3):\n"
+        "    with spanwatch.tool('search'):\n"
+        "        pass\n"
+    )
+    away = {**os.environ, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{closed_port()}/v1/traces"}
+    subprocess.run([sys.executable, "-c", program], env=away, check=True, capture_output=True, timeout=60)
+    _, told = doctor("--home", str(clean / "home"), "--no-send")
+    assert one(told, "delivery")[:2] == ("warn", "traces: 3 emitted = 0 delivered + 3 waiting")
+    with Http(BackEnd()) as there:
+        here = {**os.environ, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{there.url}/v1/traces"}
+        program += (
+            "import time\n"
+            "from pathlib import Path\n"
+            "while len(list(Path('home/journal').glob('*.owed'))) > 1:\n"
+            "    time.sleep(0.1)\n"
+        )
+        subprocess.run([sys.executable, "-c", program], env=here, check=True, capture_output=True, timeout=60)
+    _, told = doctor("--home", str(clean / "home"), "--no-send")
+    assert one(told, "delivery")[:2] == ("ok", "traces: 6 emitted = 6 delivered + 0 waiting")
+
+
+def test_userinfo_in_the_endpoint_is_sent_and_never_shown(doctor, monkeypatch):
+    with Http(BackEnd(token="Basic bWU6c2VjcmV0")) as there:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", there.url.replace("://", "://me:secret@"))
+        code, told = doctor()
+    assert code == 0
+    assert one(told, "auth")[1].endswith("are taken with the header authorization")
+    assert "secret" not in json.dumps(told)
 
 
 def test_a_home_that_is_a_file_cannot_be_written(doctor, clean):

@@ -108,6 +108,7 @@ def _findings(args: argparse.Namespace, examined: _Examined) -> Iterator[Finding
     yield from surroundings.content(settings, os.environ)
     yield keeping.journal(settings)
     yield keeping.loss(settings)
+    yield from keeping.delivery(settings)
     yield from connection(answers) or [_nowhere()]
     yield from _arrivals(args, settings, examined, told, {answer.signal for answer in taken})
     if answers:

@@ -18,6 +18,7 @@ from opentelemetry.util.re import parse_env_headers
 from spanwatch.core.diagnosis import Answer, Met
 from spanwatch.core.exports import Export
 from spanwatch.core.values import masked
+from spanwatch.otel.delivery.endpoint import Endpoint, endpoint_of
 
 TIMEOUT_S = 5.0
 _METHODS = {
@@ -25,6 +26,7 @@ _METHODS = {
     "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
     "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 }
+_PLAIN_HEADERS = ("content-type", "user-agent")
 _OF_STATUS = {401: Met.UNAUTHENTICATED, 403: Met.UNAUTHENTICATED, 404: Met.NO_SUCH_PATH, 405: Met.NO_SUCH_PATH}
 _OF_CODE = {
     grpc.StatusCode.OK: Met.TAKEN,
@@ -38,10 +40,18 @@ _OF_CODE = {
 
 def ask(export: Export, environ: Mapping[str, str], timeout: float = TIMEOUT_S) -> Answer:
     """What the endpoint of one signal answers to a request without anything in it; never raises."""
-    headers = _headers(export, environ)
-    url = _url(export, environ)
-    met, words, skew = (_grpc if export.protocol == "grpc" else _http)(export, url, headers, environ, timeout)
-    return Answer(export.signal, export.protocol, str(masked(url)), met, words, tuple(sorted(headers)), skew)
+    target = str(masked(_url(export, environ)))
+    try:
+        endpoint = endpoint_of(export, environ) if export.protocol != "grpc" else None
+    except ValueError as error:
+        return Answer(export.signal, export.protocol, target, Met.UNREACHABLE, str(error))
+    if endpoint is None:
+        headers = dict(parse_env_headers(_said(export, environ, "HEADERS"), liberal=True))
+        met, words, skew = _grpc(export, _url(export, environ), headers, environ, timeout)
+    else:
+        headers = {name: value for name, value in endpoint.headers if name not in _PLAIN_HEADERS}
+        met, words, skew = _http(endpoint, timeout)
+    return Answer(export.signal, export.protocol, target, met, words, tuple(sorted(headers)), skew)
 
 
 def skew_of(date: str | None, now: float) -> float | None:
@@ -59,13 +69,12 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Follow no redirect."""
 
 
-def _http(
-    export: Export, url: str, headers: Mapping[str, str], environ: Mapping[str, str], timeout: float
-) -> tuple[Met, str, float | None]:
+def _http(endpoint: Endpoint, timeout: float) -> tuple[Met, str, float | None]:
+    scheme, host = "https" if endpoint.secure else "http", endpoint.host
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{endpoint.port}{endpoint.path}"
     try:
-        more = {"Content-Type": "application/x-protobuf", "User-Agent": "spanwatch-doctor", **headers}
-        request = urllib.request.Request(url, data=b"", headers=more)  # noqa: S310 (the endpoint that was configured)
-        https = urllib.request.HTTPSHandler(context=_context(export, environ))
+        request = urllib.request.Request(url, data=b"", headers=dict(endpoint.headers))  # noqa: S310 (as configured)
+        https = urllib.request.HTTPSHandler(context=_context(endpoint))
         with urllib.request.build_opener(https, _NoRedirect).open(request, timeout=timeout) as response:
             return Met.TAKEN, "", skew_of(response.headers.get("Date"), time.time())
     except urllib.error.HTTPError as error:
@@ -158,15 +167,11 @@ def _file(export: Export, environ: Mapping[str, str], what: str) -> bytes | None
         return file.read()
 
 
-def _context(export: Export, environ: Mapping[str, str]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=_said(export, environ, "CERTIFICATE") or None)
-    if certificate := _said(export, environ, "CLIENT_CERTIFICATE"):
-        context.load_cert_chain(certificate, _said(export, environ, "CLIENT_KEY") or None)
+def _context(endpoint: Endpoint) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=endpoint.certificate)
+    if endpoint.client_certificate is not None:
+        context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
     return context
-
-
-def _headers(export: Export, environ: Mapping[str, str]) -> dict[str, str]:
-    return dict(parse_env_headers(_said(export, environ, "HEADERS"), liberal=True))
 
 
 def _said(export: Export, environ: Mapping[str, str], what: str) -> str:

@@ -12,7 +12,9 @@ from spanwatch.core.diagnosis import Finding, Level
 from spanwatch.core.errors import StoreError
 from spanwatch.core.settings import Settings
 from spanwatch.store import home as places
+from spanwatch.store.accounting import Tallied
 from spanwatch.store.catching_up import caught_up
+from spanwatch.store.owing import accounts
 from spanwatch.store.stats import Stats, stats
 
 _NEEDED_BYTES = 64 * 1024 * 1024
@@ -73,6 +75,33 @@ def _loss(found: Stats) -> Finding:
         text = f"{found.set_aside} damaged database files were set aside; {kept}"
         return Finding("loss", Level.WARN, text, "remove them once you need them no more")
     return Finding("loss", Level.OK, f"nothing was lost; {kept}")
+
+
+def delivery(settings: Settings) -> list[Finding]:
+    """The account of what was emitted for collectors: delivered, waiting in the journal, dropped by reason."""
+    if not settings.store:
+        return []
+    home = Path(settings.home).absolute()
+    try:
+        found = accounts(home)
+    except (OSError, ValueError) as error:
+        return [Finding("delivery", Level.FAIL, f"the journal cannot be read: {error}", "spanwatch store stats")]
+    return [_delivery(lane, tallied) for lane, tallied in sorted(found.items())]
+
+
+def _delivery(lane: str, tallied: Tallied) -> Finding:
+    counted = f"{lane}: {tallied.emitted} emitted = {tallied.delivered} delivered + {tallied.waiting} waiting"
+    dropped = "".join(f" + {count} dropped ({reason})" for reason, count in sorted(tallied.dropped.items()))
+    if tallied.unaccounted:
+        text = f"{counted}{dropped} + {tallied.unaccounted} unaccounted for"
+        return Finding("delivery", Level.FAIL, text, "this must not be: please report it")
+    if dropped:
+        fix = "journal_full: set SPANWATCH_JOURNAL_BYTES higher; refused, rejected: the collector's log says why"
+        return Finding("delivery", Level.WARN, counted + dropped, fix)
+    if tallied.waiting:
+        fix = "the next program with this home sends them, once the collector takes them"
+        return Finding("delivery", Level.WARN, counted, fix)
+    return Finding("delivery", Level.OK, counted)
 
 
 def _nearest(home: Path) -> Path:
