@@ -34,16 +34,21 @@ def start_engine(settings: Settings, telemetry: Telemetry) -> Instrumented:
     if found.phrase is None:
         return found
     if settings.openai in _STARTERS:
-        _start(settings.openai, settings)
+        start = _starter(settings)
+        if telemetry.budgets is not None:  # first: OpenInference calls what it finds in its place, now and ever after
+            OpenAIInstrumentor().instrument(telemetry=telemetry, guard=True, skip_dep_check=True)
+        start()
     else:
         OpenAIInstrumentor().instrument(telemetry=telemetry, skip_dep_check=True)
     return found
 
 
 def stop_engine(settings: Settings) -> None:
-    """Take our call site out. Others' wrappers may not come out whole: they stay, and nobody looks at their spans."""
+    """Take our call site or guard out, and OpenInference, which comes out whole. Others stay, and nobody listens."""
     ours = OpenAIInstrumentor()
-    if settings.openai == "spanwatch" and ours.is_instrumented_by_opentelemetry:
+    if settings.openai == "openinference":
+        _stop_openinference()
+    if settings.openai != "none" and ours.is_instrumented_by_opentelemetry:
         ours.uninstrument()
 
 
@@ -76,16 +81,16 @@ def _report_to(telemetry: Telemetry | None) -> None:
         ours.instrument(telemetry=telemetry, skip_dep_check=True)
 
 
-def _start(name: str, settings: Settings) -> None:
+def _starter(settings: Settings) -> Callable[[], None]:
     """With the content setting of ours and without its metrics; one that runs already stays as it is."""
-    extra = ENGINES[name].extra
+    name = settings.openai
     try:
-        start = _STARTERS[name](settings.content)
+        return _STARTERS[name](settings.content)
     except ImportError:
+        extra = ENGINES[name].extra
         raise ConfigurationError(
             f"setting openai={name!r} needs its package: pip install 'spanwatch[{extra}]'"
         ) from None
-    start()
 
 
 def _openllmetry(content: bool) -> Callable[[], None]:
@@ -110,6 +115,18 @@ def _openinference(content: bool) -> Callable[[], None]:
     module = importlib.import_module("openinference.instrumentation.openai")
     config = discreet_config(content=content)
     return lambda: _instrument(module.OpenAIInstrumentor(), config=config)
+
+
+def _stop_openinference() -> None:
+    """And what it leaves on the client, which would stand in front of what we put in later."""
+    with contextlib.suppress(ImportError):
+        theirs = importlib.import_module("openinference.instrumentation.openai").OpenAIInstrumentor()
+        if theirs.is_instrumented_by_opentelemetry:
+            theirs.uninstrument()
+            openai = importlib.import_module("openai")
+            for client in (openai.OpenAI, openai.AsyncOpenAI):
+                if "request" in vars(client):
+                    del client.request
 
 
 def _instrument(theirs: Any, **options: Any) -> None:

@@ -23,6 +23,7 @@ from spanwatch.core.dialects import Role, inherited, role_of
 from spanwatch.core.sanitise import plain
 
 _ROLLED_UP = frozenset({Role.AGENT, Role.WORKFLOW})
+_CALLS = frozenset({Role.INFERENCE, Role.EMBEDDINGS})
 _APART = frozenset(Role) - {Role.OTHER}  # the spans that calls inside belong to, and not to what is around
 _INHERITED = ("agent", "user_id", "conversation_id")
 
@@ -163,6 +164,18 @@ class Frames:
         """The nearest agent at or around a span that named itself when it started."""
         frame = self._frames.get(context.span_id)
         return None if frame is None else frame.agent
+
+    def calling(self, context: SpanContext) -> int | None:
+        """The span that a model call is counted by which is made under this one: the outermost one of the call itself.
+
+        None when no span of a call is open there, or nobody records it.
+        """
+        found, around = None, self._frames.get(context.span_id)
+        while around is not None and (around.role in _CALLS or around.role not in _APART):
+            if around.role in _CALLS and around.span is not None:
+                found = around.span.get_span_context().span_id
+            around = around.parent
+        return found
 
     def restate(self, key: str, nano_usd: int) -> tuple[Call, Call] | None:
         """Replace the cost of a counted call whose span is still held, by its span or response id: before and after.

@@ -182,6 +182,7 @@ class Runtime:
             measure=self._worker.put,
             totals=self.pipeline.frames.totals,
             agent=self.pipeline.frames.agent,
+            calling=self.pipeline.frames.calling,
             report_cost=self.pipeline.report_cost,
             restate_cost=self.pipeline.restate_cost,
             logger=self.logs.logger,

@@ -33,7 +33,8 @@ class Telemetry:
     `finish(span, call, *, extra=None, error=None)` prices the call, writes response, usage and cost on the span, ends
     it at `call.ended_ns` and hands the call to journal, roll-up and metrics. `defer` may be called in a GC finalizer.
     `totals` are what the calls under a span have added up to, or None where nothing could be counted; `agent` is the
-    nearest agent at or around a span, by the spans; `providers` names the providers behind hosts, or `host:port`;
+    nearest agent at or around a span, by the spans; `calling` the outermost open span of the call
+    that a span belongs to; `providers` names the providers behind hosts, or `host:port`;
     `budgets` are those in force, if any. `keep` journals a record, where anything is kept; `desk` takes feedback.
     """
 
@@ -46,6 +47,7 @@ class Telemetry:
     clock: Callable[[], int]
     new_id: Callable[[], str]
     agent: Callable[[SpanContext], str | None] = lambda _context: None
+    calling: Callable[[SpanContext], int | None] = lambda _context: None
     measure: Callable[[Observed], None] = lambda _observed: None
     totals: Callable[[SpanContext], Totals | None] = lambda _context: None
     report_cost: Callable[[Call, SpanContext], None] = lambda _call, _parent: None

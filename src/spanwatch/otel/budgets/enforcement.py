@@ -29,6 +29,7 @@ from spanwatch.core.call import Call, CallStatus
 from spanwatch.core.errors import BudgetExceeded, LedgerUnavailable
 from spanwatch.core.prices import PriceBook
 from spanwatch.otel.budgets.elsewhere import in_event_loop
+from spanwatch.otel.budgets.guarded import Guarded
 from spanwatch.otel.budgets.holds import Asking, Hold, Pair, amount_of, attributes_of, charged, tokens_of
 from spanwatch.otel.budgets.settling import Settling
 from spanwatch.otel.budgets.telling import Telling
@@ -90,6 +91,7 @@ class Enforcement:
             instance=instance,
             clock=clock,
         )
+        self.guarded = Guarded(self._settle_hold, clock)
         self.settling.start()
 
     # --- before a call -----------------------------------------------------------------------------------------------
@@ -151,7 +153,7 @@ class Enforcement:
         """
         hold = self._holds.pop(call.call_id, None)
         if hold is None:
-            if call.scope != names.SCOPE:
+            if call.scope != names.SCOPE and not self.guarded.reported(call):
                 self._foreign(call, tags, late=late)
             return None
         if hold.awaited and call.usage is None and call.status is CallStatus.OK:
@@ -168,6 +170,7 @@ class Enforcement:
 
     def close(self, timeout: float) -> bool:
         """Charge what is still open at the most that it may have taken, and end."""
+        self._guard.run("charging guarded calls", self.guarded.close)
         for call_id, hold in list(self._holds.items()):
             if hold.awaited and self._holds.pop(call_id, None) is not None:
                 self._settle(call_id, hold.bounded(), may_wait=False)
@@ -178,6 +181,7 @@ class Enforcement:
     def after_fork(self) -> None:
         """In a forked child: what is held is the parent's."""
         self._holds.clear()
+        self.guarded.clear()
         self._telling.after_fork()
 
     def _foreign(self, call: Call, tags: Iterable[str], *, late: bool) -> None:
@@ -198,6 +202,10 @@ class Enforcement:
             nano = None if call.cost is None else call.cost.nano_usd
             claims = charged(pairs, nano, tokens_of(call.usage))
             self._settle(f"{call.call_id} late" if late else call.call_id, claims, may_wait=False)
+
+    def _settle_hold(self, hold: Hold, claims: tuple[Claim, ...]) -> None:
+        if self._holds.pop(hold.asking.call_id, None) is not None:
+            self._settle(hold.asking.call_id, claims, may_wait=False)
 
     def _settle(self, call_id: str, claims: tuple[Claim, ...], *, may_wait: bool) -> None:
         self.settling.put(Charge(call_id, claims, self.clock()), may_wait=may_wait)
@@ -320,6 +328,7 @@ class Enforcement:
                 self.ledger.renew([call_id for call_id, _ in due], now)
             for _, hold in due:
                 hold.leased_ns = now
+        self.guarded.overdue(now)
         self._telling.watch(now, self.standing)
 
 

@@ -12,6 +12,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from spanwatch.core import names
 from spanwatch.core.errors import ConfigurationError
+from spanwatch.otel.openai.guarding import GuardSite
 from spanwatch.otel.openai.site import CallSite
 from spanwatch.otel.telemetry import Telemetry
 from spanwatch.otel.version import VERSION
@@ -48,15 +49,15 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # its package
         if provider is not None:
             telemetry = replace(telemetry, tracer=lambda: provider.get_tracer(names.SCOPE, VERSION, names.SCHEMA_URL))
         self._uninstrument()
-        self._patch(telemetry)
+        self._patch(telemetry, GuardSite if kwargs.get("guard") else CallSite)
 
-    def _patch(self, telemetry: Telemetry) -> None:
+    def _patch(self, telemetry: Telemetry, kind: type[CallSite]) -> None:
         try:
             import openai  # noqa: PLC0415 (an extra; loading it takes half a second)
         except ImportError:
             raise ConfigurationError("the OpenAI client is not installed: pip install 'spanwatch[openai]'") from None
         streams = (openai.Stream, openai.AsyncStream)
-        site = CallSite(telemetry, streams, (openai.AzureOpenAI, openai.AsyncAzureOpenAI))
+        site = kind(telemetry, streams, (openai.AzureOpenAI, openai.AsyncAzureOpenAI))
         sync, later = _owner(openai.OpenAI), _owner(openai.AsyncOpenAI)
         self._patches = _patched(sync, _around, site), _patched(later, _around_async, site)
         self._site = site
@@ -88,8 +89,8 @@ def _patched(owner: type, around: Callable[..., Any], site: CallSite) -> _Patch:
 
 
 def _owner(client: type) -> type:
-    """The class of a client's bases that defines the method."""
-    return next(base for base in client.__mro__ if _METHOD in vars(base))
+    """The innermost of a client's bases that defines the method: another engine may have put its own on the client."""
+    return [base for base in client.__mro__ if _METHOD in vars(base)][-1]
 
 
 def _around(original: Callable[..., Any], site: CallSite) -> Callable[..., Any]:
