@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 KNOWS_OPENTELEMETRY = {"otel", "testing"}
-OPTIONAL_EXTRAS = {"anyio", "openai", "opentelemetry.instrumentation.openai", "pygal", "redis", "textual"}
+OPTIONAL_EXTRAS = {"anyio", "openai", "opentelemetry.instrumentation.openai", "pygal", "redis", "textual", "yaml"}
 
 # core is plain data and functions: what it needs of the outside world is handed to it.
 OUTSIDE_WORLD = {

@@ -30,6 +30,8 @@ VERBS = {
     "calls": "every model call, one line each",
     "budgets": "what budgets stand at; reset and raise them",
     "feedback": "what users said: averages, trends, low ratings",
+    "alerts": "what is wrong now and what was; silences",
+    "rules": "the rules in force; check files of them, run their unit tests",
     "price": "explain the price of one call, line by line",
     "prices": "the price data in force, and its update",
     "stack": "collector, Jaeger, Prometheus, Alertmanager and Loki as processes on this machine",

@@ -10,6 +10,7 @@ from typing import Any
 from spanwatch.core.harmless import clean
 from spanwatch.core.health import as_json
 from spanwatch.core.money import usd_text
+from spanwatch.reports.alerts import alerts
 from spanwatch.reports.figures import NONE, cost, number, seconds
 from spanwatch.reports.health import health_text
 from spanwatch.reports.report import Asked, Build, Section
@@ -87,7 +88,7 @@ def health(asked: Asked) -> Section:
     )
 
 
-SECTIONS: list[Build] = [calls, requests, agents, tools, failures, health]
+SECTIONS: list[Build] = [calls, requests, agents, tools, failures, health, alerts]
 
 
 def _done_json(done: Done | None) -> dict[str, Any]:
