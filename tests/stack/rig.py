@@ -209,9 +209,9 @@ def command_line(*words, bin_directory=None, timeout=240):
 class Collector:
     """One more collector on ports of its own, with the shipped configurations, in front of the stack's back ends."""
 
-    def __init__(self, directory, binary, backends, layers, more=None):
+    def __init__(self, directory, binary, backends, layers, more=None, *, files=None):
         directory.mkdir(parents=True, exist_ok=True)
-        for name, text in all_texts().items():
+        for name, text in {**all_texts(), **(files or {})}.items():
             (directory / name).parent.mkdir(exist_ok=True)
             (directory / name).write_text(text, encoding="utf-8")
         own = processes.free_ports(PORTS[:4])
@@ -289,6 +289,27 @@ def run_traffic(server, service, home, endpoint, *words, repeats=1, **environ):
     )
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout.splitlines()[-1])
+
+
+class Sending:
+    """sending.py as a child process; what it said."""
+
+    def __init__(self, sender, endpoint, service, home, *, count, rate=400):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "SPANWATCH_"))}
+        arguments = [sender, endpoint, service, str(home), str(count), str(rate)]
+        pipe = subprocess.PIPE
+        self.service = service
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "tests" / "stack" / "sending.py"), *arguments],
+            env=clean,
+            stdout=pipe,
+            stderr=pipe,
+        )
+
+    def told(self):
+        out, err = self.process.communicate(timeout=240)
+        assert self.process.returncode == 0, err.decode()
+        return json.loads(out.decode().splitlines()[-1])
 
 
 def stored_spans(home):

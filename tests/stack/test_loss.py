@@ -1,7 +1,7 @@
 """What arrives when the collector is killed under load, and when Jaeger is away: counted by span id at the back end.
 
-Senders here keep a batch until the collector has acknowledged it. What the stock SDK exporter does instead is promised
-nowhere; a sender that reads the journal is to make it unnecessary.
+The senders here keep a batch until the collector has acknowledged it: what is proven is the gateway's part. That of the
+program is in test_journal.py.
 """
 
 import json
@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from stack_rig import Collector, eventually
+from stack_rig import Collector, Sending, eventually
 
 LAYERS = ("gateway.yaml", "overlay-dev.yaml")
 BATCH = 20
@@ -90,13 +90,15 @@ def test_a_collector_killed_under_load_loses_nothing_that_it_acknowledged(stack,
     assert arrived(stack, "killed", sender.acknowledged) == sender.acknowledged
 
 
-def test_jaeger_away_for_a_minute_costs_nothing(stack, gateway):
+def test_jaeger_away_for_a_minute_costs_nothing(stack, gateway, tmp_path):
     answer = stack.verb("down", "jaeger")
     assert answer.returncode == 0, answer.stderr
     try:
         sender = Sender(gateway.endpoint, "jaeger-away", batches=AWAY_S, pause_s=1.0)
         sender.start()
+        program = Sending("spanwatch", gateway.endpoint, "program", tmp_path / "home", count=AWAY_S * BATCH, rate=BATCH)
         sender.join(AWAY_S + 60)
+        told = program.told()
         assert len(sender.acknowledged) == AWAY_S * BATCH
         queued = [v for k, v in gateway.metrics().items() if "exporter_queue_size" in k and "jaeger" in k]
         assert sum(queued) > 0
@@ -104,6 +106,8 @@ def test_jaeger_away_for_a_minute_costs_nothing(stack, gateway):
         answer = stack.verb("up", "jaeger")
         assert answer.returncode == 0, answer.stderr
     assert arrived(stack, "jaeger-away", sender.acknowledged) == sender.acknowledged
+    assert told["flushed"] is True
+    assert arrived(stack, "program", set(told["ids"])) == set(told["ids"])
 
 
 def test_a_collector_killed_while_jaeger_is_away_keeps_its_queue(stack, gateway):

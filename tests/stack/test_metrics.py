@@ -5,15 +5,18 @@ import time
 from dataclasses import dataclass
 
 import pytest
-from stack_rig import eventually, run_traffic
+from stack_rig import Collector, eventually, run_traffic
 
+from spanwatch.cli.stack_processes import free_ports
 from spanwatch.core import names
 from spanwatch.core.points import distribution, value
 from spanwatch.core.prometheus import label_name
 from spanwatch.generate.predicted import predicted
 from spanwatch.store import samples
 
-FAULTS = {names.TELEMETRY_DROPPED, names.BUDGET_UNENFORCED}  # what a run without any fault cannot produce
+# What a run without any fault cannot produce.
+FAULTS = {names.TELEMETRY_DROPPED, names.BUDGET_UNENFORCED, names.DELIVERY_DROPPED, names.DELIVERY_RESUMED}
+TIGHT = "receivers: {otlp: {protocols: {http: {max_request_body_size: 150000}}}}"
 
 FAULTS_NAMES = {metric.name for metric in FAULTS}
 
@@ -28,20 +31,28 @@ class Told:
 
 @pytest.fixture(scope="module")
 def faulty(stack, server, tmp_path_factory):
-    """The same traffic with its ledger away, and a journal that breaks in the middle."""
-    home = tmp_path_factory.mktemp("faulty")
-    run_traffic(server, "faulty", home, stack.endpoint, "faults")
-    return Told("faulty", stood_at(home))
+    """Traffic whose collector is away; then in the same home some whose ledger is, and more faults (see traffic.py)."""
+    home, nobody = tmp_path_factory.mktemp("faulty"), free_ports(["nobody"])["nobody"]
+    run_traffic(server, "left-behind", home, f"http://127.0.0.1:{nobody}", SPANWATCH_EXIT_TIMEOUT="0.5")
+    layers = ("gateway.yaml", "overlay-dev.yaml", "tight.yaml")
+    gateway = Collector(
+        tmp_path_factory.mktemp("tight"), stack.bin / "otelcol", stack.ports, layers, files={layers[-1]: TIGHT}
+    )
+    with gateway:
+        run_traffic(server, "faulty", home, gateway.endpoint, "faults")
+    return Told("faulty", stood_at(home, "faulty"))
 
 
 @pytest.fixture(scope="module")
 def sound(run):
-    return Told(run.service, stood_at(run.home))
+    return Told(run.service, stood_at(run.home, run.service))
 
 
-def stood_at(home):
+def stood_at(home, service):
     found = {}
     for series in samples.read(home, None, 0, time.time_ns()):
+        if dict(series.resource)["service.name"] != service:
+            continue
         identity = series.identity
         packed = [sample.packed for sample in series.samples if sample.packed is not None][-1]
         number = distribution(identity, packed) if identity.kind == "histogram" else value(packed)

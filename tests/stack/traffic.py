@@ -1,10 +1,12 @@
 """A user's program that does a bit of everything, run as a child process; says its trace ids as JSON.
 
-With the word `faults` its ledger is away, and its journal breaks in the middle.
+With the word `faults` its ledger is away, its collector refuses what is large, it waits until what another process left
+behind is delivered, and then its journal breaks.
 """
 
 import contextlib
 import json
+import os
 import shutil
 import sys
 import time
@@ -14,6 +16,7 @@ import openai
 from opentelemetry import trace
 
 import spanwatch
+from spanwatch.otel.setup import INSTANCE
 
 SECRET_KEY = "sk-" + "proj4Zq8WmT2xLr9VbN6cYd1"
 SECRET_MAIL = "alice.planted@example.com"
@@ -38,11 +41,31 @@ def main() -> None:
     client = openai.OpenAI(base_url=base_url, api_key="demo", max_retries=0)
     traces = [one(client) for _ in range(int(repeats))]
     if "faults" in more:
+        say_too_much()
+        until_resumed()
         break_journal(Path(home))
         traces.append(one(client))
     told = spanwatch.flush()
     spanwatch.shutdown()
     sys.stdout.write(json.dumps({"traces": traces, "flushed": str(told)}) + "\n")
+
+
+def say_too_much() -> None:
+    """A span larger than the collector of the faults takes."""
+    with spanwatch.tool("verbose"):
+        for number in range(4):
+            trace.get_current_span().set_attribute(f"noise.{number}", os.urandom(60_000).hex())
+
+
+def until_resumed() -> None:
+    """Wait until something of a process before us was delivered, and what is too large was given up."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        accounts = INSTANCE.runtime.delivery.accounts()
+        if any(account.resumed for account in accounts) and any(account.dropped for account in accounts):
+            return
+        time.sleep(0.1)
+    raise TimeoutError(str(accounts))
 
 
 def break_journal(home: Path) -> None:
@@ -81,6 +104,8 @@ def one(client: openai.OpenAI) -> str:
                 raise ValueError("the shelf is empty")
             log.response(ANSWER)
         del scope
+        with trace.get_tracer("somebody-else").start_as_current_span("think", attributes={"gen_ai.thought.depth": 3}):
+            pass
         span = trace.get_current_span()
         spanwatch.feedback(span, rating=5, user_id=USER)
         spanwatch.feedback(span, label="down", comment=f"{PROMPT} ask {SECRET_MAIL}")
