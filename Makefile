@@ -35,8 +35,9 @@ bench: $(READY) ## measure what one call costs beside other instrumentations (in
 pictures: $(READY) ## draw docs/pictures from the demo's real output
 	@$(PY) docs/pictures/draw.py
 
-generate: $(READY) ## write docs/reference anew from the code
+generate: $(READY) ## write docs/reference and grafana/dashboards anew from the code
 	@$(PY) -m spanwatch.generate.reference > docs/reference/telemetry.md
+	@$(PY) -m spanwatch generate grafana > /dev/null
 
 stack: $(READY) ## build or find collector, Jaeger, Prometheus, Alertmanager and Loki (outside the checkout; once, 15 minutes)
 	@$(PY) tools/stack.py $(PROGRAMS)

@@ -1,7 +1,7 @@
 """A user's program that does a bit of everything, run as a child process; says its trace ids as JSON.
 
 With the word `faults` its ledger is away, its collector refuses what is large, it waits until what another process left
-behind is delivered, and then its journal breaks.
+behind is delivered, and then its journal breaks. With `fails` its last request fails.
 """
 
 import contextlib
@@ -45,6 +45,9 @@ def main() -> None:
         until_resumed()
         break_journal(Path(home))
         traces.append(one(client))
+    if "fails" in more:
+        with contextlib.suppress(ValueError), spanwatch.request("ticket"), spanwatch.agent("planner"):
+            raise ValueError("the desk is closed")
     told = spanwatch.flush()
     spanwatch.shutdown()
     sys.stdout.write(json.dumps({"traces": traces, "flushed": str(told)}) + "\n")

@@ -35,6 +35,7 @@ VERBS = {
     "price": "explain the price of one call, line by line",
     "prices": "the price data in force, and its update",
     "stack": "collector, Jaeger, Prometheus, Alertmanager and Loki as processes on this machine",
+    "generate": "dashboards for Grafana, derived from the metrics",
     "store": "the embedded store: sizes, pruning, export, forgetting a user",
 }
 

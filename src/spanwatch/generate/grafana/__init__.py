@@ -1,0 +1,1 @@
+"""Grafana dashboards as data, derived from the registry of metrics; `render.py` writes them as Grafana's JSON."""
