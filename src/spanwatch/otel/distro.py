@@ -25,6 +25,14 @@ def arm() -> None:
     sys.meta_path.insert(0, _AfterImport({_CLIENT: starter.client_loaded, _SDK: starter.sdk_loaded}))
 
 
+def arm_client() -> None:
+    """Instrument the OpenAI client as soon as it has been imported; tracing is set up already."""
+    if _CLIENT in sys.modules:
+        importlib.import_module(_SETUP).INSTANCE.start_engine()
+    else:
+        sys.meta_path.insert(0, _AfterImport({_CLIENT: _Starter(begun=True).client_loaded}))
+
+
 def attempt(action: Callable[[], object]) -> None:
     """Run an action of ours; a failure is told on stderr in one line and the program goes on."""
     try:
@@ -38,8 +46,8 @@ def attempt(action: Callable[[], object]) -> None:
 class _Starter:
     """Begins once, whichever comes first; our own imports of the SDK do not count."""
 
-    def __init__(self) -> None:
-        self._begun = False
+    def __init__(self, *, begun: bool = False) -> None:
+        self._begun = begun
 
     def sdk_loaded(self) -> None:
         """The program may be about to make a provider: have ours in place, without a client library yet."""
