@@ -16,11 +16,13 @@ from spanwatch.cli.top_screens import HelpScreen, TraceScreen
 from spanwatch.core import names
 from spanwatch.core.health import Thresholds
 from spanwatch.core.points import Identity, pack
+from spanwatch.core.rules.alert import ALERTNAME, SEVERITY, Alert, State
 from spanwatch.core.series import Sample
 from spanwatch.reports.watching.views import VIEWS, chosen
 from spanwatch.reports.watching.watch import Watch
 from spanwatch.reports.watching.words import spark
 from spanwatch.store import samples
+from spanwatch.store.alerts import AlertBook
 from tests.cli.rig import FIRST, GOLDEN, run
 from tests.reports.rig import hostile
 from tests.store.rig import SECOND, START_NS
@@ -40,7 +42,12 @@ def home(tmp_path, monkeypatch):
 
 
 def shared(home):
-    """What two processes shared: budgets, and calls of the last minutes."""
+    """What two processes shared: budgets, calls of the last minutes, and an alert."""
+    labels = ((ALERTNAME, "HighErrorRate\x1b[31m"), (SEVERITY, "critical"))
+    alert = Alert(labels, State.FIRING, NOW_NS - 90 * SECOND, 0.2, NOW_NS, summary="20 % failed", trace_ids=(FIRST,))
+    book = AlertBook(home)
+    book.save("HighErrorRate", [alert], [alert], NOW_NS)
+    book.close()
     scope = ((names.BUDGET_NAME, "daily"), (names.BUDGET_SCOPE, "user.id=alice"))
     gauges = [(names.BUDGET_UTILIZATION, 0.85), (names.BUDGET_SPENT, 4.25), (names.BUDGET_LIMIT, 5.0)]
     for number in (1, 2):
@@ -86,7 +93,7 @@ def drawn(svg):
 
 
 @pytest.mark.parametrize(
-    ("name", "keys"), [("top_models", []), ("top_budgets", ["left", "left"]), ("top_help", ["question_mark"])]
+    ("name", "keys"), [("top_models", []), ("top_budgets", ["left", "left", "left"]), ("top_help", ["question_mark"])]
 )
 async def test_it_is_drawn_exactly_so_at_80_by_24(home, name, keys):
     app = top(home)
@@ -109,6 +116,7 @@ async def test_the_head_says_how_it_is_and_why(home):
     assert "unhealthy" in text
     assert "success rate 80 % of 20 model calls" in text
     assert "2 processes" in text
+    assert "alerts   HighErrorRate\\x1b[31m" in text
     assert "≥~$1.2624" in text
     assert "unknown" in text
 
@@ -135,6 +143,20 @@ async def test_arrows_turn_the_tables_and_enter_opens_the_trace(home):
         await pilot.press("escape")
         await pilot.pause()
         assert not isinstance(app.screen, TraceScreen)
+
+
+async def test_an_alert_is_listed_and_opens_the_trace_that_shows_it(home):
+    app = top(home)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(app, pilot)
+        await pilot.press("left")
+        await pilot.pause()
+        assert app.view.key == "alerts"
+        assert [row.cells[4].text for row in app.shown] == [f"20 % failed (traces {FIRST})"]
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, TraceScreen)
+        assert FIRST in "".join(screen(app))
 
 
 async def test_s_sorts_by_the_next_column_and_r_turns_it_round(home):

@@ -4,6 +4,7 @@ npm's packages lie in a cache outside of the checkout, installed once for each c
 without a network and a cache, this is skipped; with CI=true it fails.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -44,13 +45,19 @@ def cache():
 @pytest.fixture(scope="session")
 def packages():
     place = cache()
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two workers of xdist may come at once
+        return installed(place)
+
+
+def installed(place):
     if (place / "ready").exists():
         return place
     reason = None
     if shutil.which("npm") is None:
         reason = "npm is not here (Debian: apt install nodejs npm)"
     else:
-        place.mkdir(parents=True, exist_ok=True)
         shutil.copy(HERE / "package.json", place)
         command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
         answer = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=600, check=False)

@@ -5,13 +5,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from spanwatch.core.rules.alert import ALERTNAME, SEVERITY, Alert, State
 from spanwatch.reports.html.markup import joined, tag, verbatim
 from spanwatch.reports.html.page import page
 from spanwatch.reports.markdown import escaped, markdown
 from spanwatch.reports.parts import Part
 from spanwatch.reports.telling import TELLING, parts_of, window_text
+from spanwatch.store.alerts import AlertBook
 from tests.reports.chromium import opened
-from tests.reports.rig import CODES, EVIL, found, hostile
+from tests.reports.rig import CODES, EVIL, NOW_NS, found, hostile
 
 PARTS = ["health", "summary", "spend", "latency", "errors", "tools", "traces", "feedback", "coverage"]
 
@@ -123,8 +125,21 @@ def test_comments_lose_what_is_personal(parts):
 def test_a_feature_adds_its_part_where_it_has_something_to_say(tmp_path):
     hostile(tmp_path / "home")
     findings = found(tmp_path / "home")
-    more = [*TELLING, lambda _: Part("alerts", "Alerts"), lambda _: Part("last", "Last", parts_of(findings)[0].remarks)]
+    more = [*TELLING, lambda _: Part("empty", "Empty"), lambda _: Part("last", "Last", parts_of(findings)[0].remarks)]
     assert [part.key for part in parts_of(findings, more)] == [*PARTS, "last"]
+
+
+def test_alerts_are_there_when_there_are_any(tmp_path):
+    hostile(tmp_path / "home")
+    alert = Alert(((ALERTNAME, EVIL), (SEVERITY, "warning")), State.FIRING, NOW_NS - 5, summary=CODES)
+    book = AlertBook(tmp_path / "home")
+    book.save("rule", [alert], [], NOW_NS)
+    book.close()
+    parts = parts_of(found(tmp_path / "home"))
+    assert [part.key for part in parts] == ["health", "alerts", *PARTS[1:]]
+    text = written(parts)
+    assert "\\u202e@all" in text
+    assert "<img" not in text
 
 
 def test_an_empty_window_says_so_and_draws_nothing(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from demo.server import Config, DemoServer
+from spanwatch.cli.stack_processes import free_ports
 
 HERE = Path(__file__).parent
 
@@ -159,3 +160,20 @@ def run(stack, server, tmp_path_factory):
     home = tmp_path_factory.mktemp("run")
     told = rig.run_traffic(server, "proven", home, stack.endpoint, repeats=3)
     return Run("proven", home, told["traces"], *rig.stored_spans(home))
+
+
+TIGHT = "receivers: {otlp: {protocols: {http: {max_request_body_size: 150000}}}}"
+
+
+@pytest.fixture(scope="session")
+def faults(stack, server, tmp_path_factory):
+    """Traffic whose collector is away; then in the same home some whose ledger is, and more faults (see traffic.py)."""
+    home, nobody = tmp_path_factory.mktemp("faulty"), free_ports(["nobody"])["nobody"]
+    rig.run_traffic(server, "left-behind", home, f"http://127.0.0.1:{nobody}", SPANWATCH_EXIT_TIMEOUT="0.5")
+    layers = ("gateway.yaml", "overlay-dev.yaml", "tight.yaml")
+    gateway = rig.Collector(
+        tmp_path_factory.mktemp("tight"), stack.bin / "otelcol", stack.ports, layers, files={layers[-1]: TIGHT}
+    )
+    with gateway:
+        rig.run_traffic(server, "faulty", home, gateway.endpoint, "faults")
+    return home

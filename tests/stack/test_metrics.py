@@ -5,9 +5,8 @@ import time
 from dataclasses import dataclass
 
 import pytest
-from stack_rig import Collector, eventually, run_traffic
+from stack_rig import eventually
 
-from spanwatch.cli.stack_processes import free_ports
 from spanwatch.core import names
 from spanwatch.core.points import distribution, value
 from spanwatch.core.prometheus import label_name
@@ -16,7 +15,6 @@ from spanwatch.store import samples
 
 # What a run without any fault cannot produce.
 FAULTS = {names.TELEMETRY_DROPPED, names.BUDGET_UNENFORCED, names.DELIVERY_DROPPED, names.DELIVERY_RESUMED}
-TIGHT = "receivers: {otlp: {protocols: {http: {max_request_body_size: 150000}}}}"
 
 FAULTS_NAMES = {metric.name for metric in FAULTS}
 
@@ -30,17 +28,8 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def faulty(stack, server, tmp_path_factory):
-    """Traffic whose collector is away; then in the same home some whose ledger is, and more faults (see traffic.py)."""
-    home, nobody = tmp_path_factory.mktemp("faulty"), free_ports(["nobody"])["nobody"]
-    run_traffic(server, "left-behind", home, f"http://127.0.0.1:{nobody}", SPANWATCH_EXIT_TIMEOUT="0.5")
-    layers = ("gateway.yaml", "overlay-dev.yaml", "tight.yaml")
-    gateway = Collector(
-        tmp_path_factory.mktemp("tight"), stack.bin / "otelcol", stack.ports, layers, files={layers[-1]: TIGHT}
-    )
-    with gateway:
-        run_traffic(server, "faulty", home, gateway.endpoint, "faults")
-    return Told("faulty", stood_at(home, "faulty"))
+def faulty(faults):
+    return Told("faulty", stood_at(faults, "faulty"))
 
 
 @pytest.fixture(scope="module")

@@ -152,7 +152,7 @@ class Top(App[None]):
         self.shown = chosen(self.view.rows(snapshot), text=self.wanted, column=column, down=down)
         at, top = table.cursor_row, table.scroll_y
         table.clear(columns=True)
-        widths = self._widths()
+        widths = self._widths(column)
         for number, each in enumerate(self.view.columns):
             mark = (" v" if down else " ^") if number == column else ""
             heading = Text(each.heading + mark, justify="right" if each.right else "left")
@@ -163,11 +163,11 @@ class Top(App[None]):
             table.move_cursor(row=min(at, len(self.shown) - 1), scroll=False)
             table.scroll_to(y=top, animate=False)
 
-    def _widths(self) -> list[int]:
+    def _widths(self, ordered: int | None) -> list[int]:
         """Columns for each cell: numbers whole, names as wide as they are or as there is room."""
         columns = self.view.columns
         widths = [
-            max([cells(each.heading) + 2, *(cells(row.cells[at].text) for row in self.shown)])
+            max([cells(each.heading) + 2 * (at == ordered), *(cells(row.cells[at].text) for row in self.shown)])
             for at, each in enumerate(columns)
         ]
         names = [at for at, each in enumerate(columns) if each.flexible]

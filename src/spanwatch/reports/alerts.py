@@ -18,7 +18,7 @@ from spanwatch.reports.table import Cell, Column, table
 from spanwatch.store.alerts import AlertBook, is_kept
 
 _STYLES: dict[str, Style] = {"critical": "red", "warning": "yellow"}
-_COLUMNS = (
+COLUMNS = (
     Column("alert"),
     Column("severity"),
     Column("state"),
@@ -55,10 +55,11 @@ def known(book: AlertBook, now_ns: int) -> list[Alert]:
 
 def alert_rows(found: Sequence[Alert], now_ns: int, screen: Screen) -> Sequence[str]:
     """A line for each alert; none without alerts."""
-    return table(_COLUMNS, [_row(alert, now_ns) for alert in found], screen) if found else []
+    return table(COLUMNS, [alert_row(alert, now_ns) for alert in found], screen) if found else []
 
 
-def _row(alert: Alert, now_ns: int) -> list[Cell]:
+def alert_row(alert: Alert, now_ns: int) -> list[Cell]:
+    """An alert as cells: name, severity, state, how long it has stood, and what it says."""
     state = "silenced" if alert.silenced_by else alert.state.value
     style = _STYLES.get(alert.severity, "") if alert.state is State.FIRING and not alert.silenced_by else "dim"
     stood = written(max(0, (now_ns - alert.since_ns) // 1_000_000_000))

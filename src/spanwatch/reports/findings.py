@@ -11,6 +11,8 @@ from spanwatch.core.feedback.personal import impersonal
 from spanwatch.core.feedback.rating import LOW
 from spanwatch.core.feedback.themes import themes
 from spanwatch.core.health import Health
+from spanwatch.core.rules.alert import Alert
+from spanwatch.reports.alerts import alerts_of
 from spanwatch.store import feedback as stored
 from spanwatch.store.analysis import FeedbackTheme, described
 from spanwatch.store.feedback import FOREVER, Window
@@ -53,6 +55,7 @@ class Findings:
     slowest: tuple[TraceLine, ...]
     trees: Mapping[str, Trace]
     said: Said
+    alerts: tuple[Alert, ...] = ()
 
 
 def findings(
@@ -89,6 +92,7 @@ def findings(
             for line in {each.trace_id: each for each in (*dear, *slow)}.values()
             if line.spans + line.sums.calls <= MOST_SPANS
         },
+        alerts=tuple(alerts_of(home, at_ns)),
         said=_said(home, Window(since_ns or 0, FOREVER if until_ns is None else until_ns)),
     )
 

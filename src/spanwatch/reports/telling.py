@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from spanwatch.core.harmless import clean
 from spanwatch.core.health import State
 from spanwatch.core.times import shown
+from spanwatch.reports.alerts import COLUMNS, alert_row
 from spanwatch.reports.figures import NONE, cost, counted, number, seconds
 from spanwatch.reports.findings import AXES, Findings
 from spanwatch.reports.parts import Part, Table, Tree, table_of
@@ -113,6 +114,12 @@ def feedback(found: Findings) -> Part:
     return Part("feedback", "Feedback", remarks, tables=tuple(_feedback_tables(found)))
 
 
+def alerts(found: Findings) -> Part:
+    """What is pending and what fires, whatever the window."""
+    rows = [alert_row(alert, found.at_ns) for alert in found.alerts]
+    return Part("alerts", "Alerts", tables=(table_of("", COLUMNS, rows),) if rows else ())
+
+
 def coverage(found: Findings) -> Part:
     """For which calls the cost is known, and why it is not for the others."""
     sums = found.calls.sums
@@ -133,7 +140,7 @@ def coverage(found: Findings) -> Part:
     return Part("coverage", "Coverage of cost", (head, *told, *free), tables=tables)
 
 
-TELLING: list[Tell] = [health, summary, spend, latency, errors, tools, traces, feedback, coverage]
+TELLING: list[Tell] = [health, alerts, summary, spend, latency, errors, tools, traces, feedback, coverage]
 
 
 def parts_of(found: Findings, telling: Sequence[Tell] = TELLING) -> list[Part]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from spanwatch.core.harmless import clean
 from spanwatch.core.times import shown
+from spanwatch.reports.alerts import COLUMNS, alert_row
 from spanwatch.reports.figures import NONE, cost, number, seconds
 from spanwatch.reports.screen import Screen, Style
 from spanwatch.reports.table import Cell, Column
@@ -31,13 +32,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One table. `rows` are in the order in which they are shown first; `optional` ones hide while they are empty."""
+    """One table. `rows` are in the order in which they are shown first."""
 
     key: str
     title: str
     columns: tuple[Column, ...]
     rows: Callable[[Snapshot], Sequence[Row]]
-    optional: bool = False
 
 
 def _amount(sums: Sums) -> Cell:
@@ -117,6 +117,16 @@ def _ratings(snapshot: Snapshot) -> list[Row]:
     return rows
 
 
+def _alerts(snapshot: Snapshot) -> list[Row]:
+    """What is pending and what fires; Enter opens the first of the traces that show it."""
+    rows = []
+    for alert in snapshot.alerts:
+        cells = tuple(alert_row(alert, snapshot.at_ns))
+        values = (alert.name, alert.severity, cells[2].text, snapshot.at_ns - alert.since_ns, alert.summary)
+        rows.append(Row(cells, values, alert.trace_ids[0] if alert.trace_ids else None))
+    return rows
+
+
 def _columns(first: str, *rest: str) -> tuple[Column, ...]:
     return (Column(first, flexible=True), *(Column(name, right=True) for name in rest))
 
@@ -139,10 +149,11 @@ VIEWS: list[View] = [
     View("users", "Users", _columns("user", *_SUMS), lambda s: [_group(each) for each in s.look.groups["user"]]),
     View("tools", "Tools", _columns("tool", *_ENDED), lambda s: [_done(each) for each in s.work.tools]),
     View("recent", "Recent", _TRACES, lambda s: [_trace(line) for line in s.recent]),
-    View("slowest", "Slowest", _TRACES, lambda s: [_trace(line) for line in s.slowest]),
-    View("dearest", "Dearest", _TRACES, lambda s: [_trace(line) for line in s.dearest]),
+    View("slowest", "Slow", _TRACES, lambda s: [_trace(line) for line in s.slowest]),
+    View("dearest", "Dear", _TRACES, lambda s: [_trace(line) for line in s.dearest]),
     View("budgets", "Budgets", _BUDGETS, lambda s: [_account(each) for each in s.budgets]),
     View("feedback", "Feedback", _RATINGS, _ratings),
+    View("alerts", "Alerts", COLUMNS, _alerts),
 ]
 
 

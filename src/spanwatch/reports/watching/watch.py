@@ -15,8 +15,10 @@ from spanwatch.core.errors import StoreError
 from spanwatch.core.feedback.averages import Average, average
 from spanwatch.core.feedback.rating import Rating
 from spanwatch.core.health import Health, Thresholds
+from spanwatch.core.rules.alert import Alert
 from spanwatch.core.series import SECOND_NS
 from spanwatch.core.windows import Window, stats
+from spanwatch.reports.alerts import alerts_of
 from spanwatch.reports.health import WINDOW_S, health_of
 from spanwatch.store import feedback, samples
 from spanwatch.store.notable import lines_of, slowest
@@ -78,6 +80,7 @@ class Snapshot:
     slowest: tuple[TraceLine, ...]
     dearest: tuple[TraceLine, ...]
     said: Said
+    alerts: tuple[Alert, ...]
     took_s: float
 
 
@@ -112,6 +115,7 @@ class Watch:
         self._latest = Kept(lambda now: tuple(traces(home, since_ns=self._since(now), limit=MOST)))
         self._slowest = Kept(lambda now: tuple(slowest(home, since_ns=self._since(now), limit=MOST)))
         self._said = Kept(self._ratings)
+        self._alerts = Kept(lambda now: tuple(alerts_of(home, now)))
 
     def look(self, now_ns: int) -> Snapshot:
         """Catch up with what processes have written, and read.
@@ -144,6 +148,7 @@ class Watch:
             slowest=self._slowest.at(now_ns),
             dearest=tuple(lines_of(self.home, [trace_id for trace_id, _ in look.dearest])),
             said=self._said.at(now_ns),
+            alerts=self._alerts.at(now_ns),
             took_s=time.monotonic() - began,
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from spanwatch.core.durations import written
 from spanwatch.core.harmless import clean
 from spanwatch.core.health import State
+from spanwatch.core.rules.alert import State as Standing
 from spanwatch.core.times import shown
 from spanwatch.reports.figures import NONE, cost, counted, number, seconds
 from spanwatch.reports.screen import Screen, Style
@@ -44,6 +45,7 @@ def figures(snapshot: Snapshot) -> list[tuple[str, Cell]]:
     low = snapshot.day_is_lower_bound
     day, projected = (_least(nano, low=low) for nano in (snapshot.day_nano, snapshot.projected_nano))
     return [
+        ("alerts", _firing(snapshot)),
         ("requests", Cell(done, "red" if requests.errors else "")),
         ("calls", Cell(f"{number(sums.calls)}, {number(sums.errors)} failed", "red" if sums.errors else "")),
         ("success", Cell(f"{rate} of calls")),
@@ -110,6 +112,15 @@ def plain(snapshot: Snapshot, screen: Screen, views: Sequence[View] = VIEWS) -> 
             yield from table(view.columns, [row.cells for row in rows[:MOST_ROWS]], screen)
         if len(rows) > MOST_ROWS:
             yield screen.style(f"and {len(rows) - MOST_ROWS:,} more", "dim")
+
+
+def _firing(snapshot: Snapshot) -> Cell:
+    """How many alerts fire, and the first of them."""
+    firing = [each for each in snapshot.alerts if each.state is Standing.FIRING and not each.silenced_by]
+    if not firing:
+        return Cell("none fires")
+    more = f" and {len(firing) - 1} more" if len(firing) > 1 else ""
+    return Cell(f"{clean(firing[0].name)}{more}", "red" if any(e.severity == "critical" for e in firing) else "yellow")
 
 
 def _known(value: int | None) -> str:
