@@ -1,0 +1,1 @@
+"""What the shipped gateway takes: `python -m benchmarks.pipeline`."""
