@@ -344,6 +344,12 @@ def test_a_wrong_command_line_is_two(capsys, words):
     assert words[0] in err
 
 
+def test_the_stack_s_addresses_are_taken_only_from_one_that_runs(capsys, clean):
+    code, _, err = rig.run(capsys, "doctor", "--stack", "--home", str(clean))
+    assert code == 2
+    assert "spanwatch stack up" in err
+
+
 def test_people_get_a_line_for_each_check_with_its_fix(capsys):
     with Http(BackEnd(status=503)) as there:
         code, out, _ = rig.run(capsys, "doctor", "--endpoint", there.url, "--no-send")

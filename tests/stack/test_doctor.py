@@ -30,6 +30,16 @@ def test_the_mark_is_found_in_jaeger_prometheus_and_loki(stack, protocol):
     assert span["resource"]["service.instance.id"] == mark["instance"]
 
 
+def test_the_running_stack_s_addresses_need_not_be_given(stack):
+    answer = command_line("doctor", "--stack", "--home", str(stack.home), "--json")
+    found = {check["check"]: check["text"] for check in json.loads(answer.stdout)["checks"]}
+    assert [found[check].partition(" after ")[0] for check in ("trace", "metric", "log")] == [
+        f"found in Jaeger at {stack.jaeger.root}",
+        f"found in Prometheus at {stack.prometheus.root}",
+        f"found in Loki at {stack.loki.root}",
+    ]
+
+
 def test_the_mark_passes_a_sampler_that_keeps_nothing_else(stack, tmp_path):
     layers = ("gateway.yaml",)
     quick = {"TAIL_DECISION_WAIT": "5s", "TAIL_DECISION_WAIT_AFTER_ROOT": "1s"}

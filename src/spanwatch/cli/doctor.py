@@ -8,6 +8,7 @@ for there until it is found. It calls no model and spends nothing.
 Examples:
   spanwatch doctor
   spanwatch doctor --endpoint http://localhost:4318
+  spanwatch doctor --stack                            endpoint and back ends of a running `spanwatch stack`
   spanwatch doctor --jaeger http://localhost:16686 --prometheus http://localhost:9090 --loki http://localhost:3100
   spanwatch doctor --no-send --json
 
@@ -26,9 +27,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from spanwatch.cli import reading
+from spanwatch.cli import stack_processes as processes
 from spanwatch.cli.screen import screen_of, write
 from spanwatch.core.diagnosis import Answer, Finding, Level, Met, clock, connection
 from spanwatch.core.errors import ConfigurationError, UsageError
@@ -41,6 +44,7 @@ from spanwatch.reports.doctor import doctor_json, failed, finding_line, last_lin
 
 _MARK = "spanwatch.otel.doctor.mark"
 _SIGNALS = {"traces": "trace", "metrics": "metric", "logs": "log"}
+_BACK_ENDS = ("jaeger", "prometheus", "loki")
 _START_S = 60.0  # a cold interpreter on a busy machine
 
 
@@ -51,6 +55,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jaeger", metavar="URL", help="where Jaeger answers queries, to look for the trace")
     parser.add_argument("--prometheus", metavar="URL", help="where Prometheus answers, to look for the metric")
     parser.add_argument("--loki", metavar="URL", help="where Loki answers, to look for the log record")
+    parser.add_argument("--stack", action="store_true", help="what is not given is that of `spanwatch stack`")
     parser.add_argument(
         "--wait", metavar="SECONDS", type=float, default=60.0, help="for each to be found (default: 60)"
     )
@@ -61,6 +66,8 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each check; the exit code."""
+    if args.stack:
+        _of_stack(args)
     _checked(args)
     examined, findings, screen = _Examined(), [], screen_of()
     for finding in _findings(args, examined):
@@ -72,8 +79,17 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed(findings) else 0
 
 
+def _of_stack(args: argparse.Namespace) -> None:
+    state = processes.load(Path(reading.settings_of(args).home).absolute() / "stack")
+    if state is None or not any(map(processes.alive, state.processes.values())):
+        raise UsageError("--stack: no stack of this home runs: spanwatch stack up")
+    for name, address in (("endpoint", "otlp"), *((name, name) for name in _BACK_ENDS)):
+        if getattr(args, name) is None:
+            setattr(args, name, state.addresses[address])
+
+
 def _checked(args: argparse.Namespace) -> None:
-    for name in ("jaeger", "prometheus", "loki"):
+    for name in _BACK_ENDS:
         address = getattr(args, name)
         if address is not None and not address.startswith(("http://", "https://")):
             raise UsageError(f"--{name} {address}: give its address, such as http://localhost:9090")
