@@ -43,6 +43,7 @@ class Settings:
     logs: bool = False
     call_events: bool = False
     openai: str = "spanwatch"
+    agents: bool = False
     providers: tuple[tuple[str, str], ...] = ()
     stream_usage: bool = True
     executors: bool = True
@@ -248,6 +249,7 @@ _SETTINGS: dict[str, _Setting] = {
         f"one of {', '.join(repr(engine) for engine in ENGINES)}",
         ("SPANWATCH_OPENAI",),
     ),
+    "agents": _Setting(values.switch, _SWITCH, ("SPANWATCH_AGENTS",)),
     "providers": _Setting(
         values.pairs, "hosts and their providers, such as 'llm.internal:8080=openai'", ("SPANWATCH_PROVIDERS",)
     ),

@@ -167,6 +167,14 @@ MEANINGS: dict[str, Meaning] = {
     names.CODE_FILE_PATH: Meaning(_SHARED, "string", "On captured log records: the file that logged."),
     names.CODE_FUNCTION_NAME: Meaning(_SHARED, "string", "On captured log records: the function that logged."),
     names.CODE_LINE_NUMBER: Meaning(_SHARED, "int", "On captured log records: the line that logged."),
+    names.GUARDRAIL_NAME: Meaning(_AGENTS, "string", "On a guardrail's span: its name."),
+    names.GUARDRAIL_TRIGGERED: Meaning(_AGENTS, "boolean", "On a guardrail's span: whether it was triggered."),
+    names.HANDOFF_FROM: Meaning(_AGENTS, "string", "On a handoff's span: the agent that hands over."),
+    names.HANDOFF_TO: Meaning(_AGENTS, "string", "On a handoff's span: the agent that takes over."),
+    names.TURN: Meaning(_AGENTS, "int", "On the span of one turn of an agent's loop: its number, from 1."),
+    names.MCP_METHOD: Meaning(_SHARED, "string", "On a span that lists the tools of an MCP server: `tools/list`."),
+    names.MCP_SERVER: Meaning(_AGENTS, "string", "The MCP server whose tools are listed, or that serves a tool."),
+    names.CUSTOM_DATA: Meaning(_CONTENT, "string", "On a custom span of the OpenAI Agents SDK: its data as JSON."),
     names.FOREIGN_SCOPE: Meaning(
         _OURS, "string", "Of spans that no dialect reads: the name of the instrumentation scope that made them."
     ),

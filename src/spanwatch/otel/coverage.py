@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spanwatch.core.settings import Settings
 from spanwatch.otel.status import Instrumented
@@ -57,6 +57,15 @@ ENGINES: dict[str, Engine] = {
 
 def expected(settings: Settings) -> Instrumented:
     """What a process like this one has instrumented with these settings."""
+    found = _client(settings)
+    agents = _version("openai-agents") if settings.agents else None
+    if agents is None:
+        return found
+    phrase = f"openai-agents {agents}, whose own exporter to its vendor stays as the program sets it"
+    return replace(found, phrase=phrase if found.phrase is None else f"{found.phrase}; {phrase}")
+
+
+def _client(settings: Settings) -> Instrumented:
     if settings.openai == "none":
         return Instrumented(skipped=("openai, by the setting openai='none'",))
     client = _version("openai")

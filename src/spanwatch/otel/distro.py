@@ -27,10 +27,16 @@ def arm() -> None:
 
 def arm_client() -> None:
     """Instrument the OpenAI client as soon as it has been imported; tracing is set up already."""
-    if _CLIENT in sys.modules:
-        importlib.import_module(_SETUP).INSTANCE.start_engine()
+    after_import(_CLIENT, _Starter(begun=True).client_loaded)
+
+
+def after_import(module: str, action: Callable[[], None]) -> None:
+    """Call an action once a module has been imported: at once where it has, else when the program does it."""
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    if spec is not None and not getattr(spec, "_initializing", False):
+        action()
     else:
-        sys.meta_path.insert(0, _AfterImport({_CLIENT: _Starter(begun=True).client_loaded}))
+        sys.meta_path.insert(0, _AfterImport({module: action}))
 
 
 def attempt(action: Callable[[], object]) -> None:

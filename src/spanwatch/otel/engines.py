@@ -31,7 +31,7 @@ def start_engine(settings: Settings, telemetry: Telemetry) -> Instrumented:
         ConfigurationError: the engine's package is not installed.
     """
     found = expected(settings)
-    if found.phrase is None:
+    if settings.openai == "none" or importlib.util.find_spec("openai") is None:
         return found
     if settings.openai in _STARTERS:
         start = _starter(settings)

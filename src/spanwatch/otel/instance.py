@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib
 import logging
 import sys
 import threading
@@ -25,6 +26,7 @@ from spanwatch.otel.status import Instrumented, exit_line, joined_line, start_li
 from spanwatch.otel.telemetry import Telemetry
 from spanwatch.otel.version import VERSION
 
+_AGENTS = "spanwatch.otel.agents_sdk"
 _logger = logging.getLogger("spanwatch")
 
 
@@ -71,6 +73,8 @@ class Instance:
                 self._executors.start()
             if engine:
                 self.start_engine()
+            if settings.agents:
+                self._start_agents()
             self._announce(settings, book)
 
     def start_engine(self) -> None:
@@ -87,6 +91,14 @@ class Instance:
             except ConfigurationError:
                 self._end(0)
                 raise
+
+    def _start_agents(self) -> None:
+        """Trace the OpenAI Agents SDK, whose module reports to this instance and so is loaded after it."""
+        try:
+            importlib.import_module(_AGENTS).start_agents()
+        except ConfigurationError:
+            self._end(0)
+            raise
 
     def stop(self, timeout: float | None = None) -> Flushed:
         """End within `timeout` seconds, by default the configured ones."""
@@ -118,6 +130,8 @@ class Instance:
         if runtime is None:
             return Flushed(recorded=True)
         stop_engine(runtime.settings)
+        if runtime.settings.agents:
+            importlib.import_module(_AGENTS).stop_agents()
         return runtime.close(runtime.settings.exit_timeout if timeout is None else timeout)
 
     def _at_exit(self) -> AtChildExit:

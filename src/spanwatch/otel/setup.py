@@ -26,6 +26,7 @@ def configure(
     logs: bool | None = None,
     call_events: bool | None = None,
     openai: str | None = None,
+    agents: bool | None = None,
     providers: Mapping[str, str] | None = None,
     stream_usage: bool | None = None,
     executors: bool | None = None,

@@ -183,6 +183,16 @@ LOG_DURATION = "spanwatch.log.duration"
 LOGGER_NAME = "spanwatch.log.logger"
 FOREIGN_SCOPE = "spanwatch.foreign.scope"
 
+GUARDRAIL_NAME = "spanwatch.guardrail.name"
+GUARDRAIL_TRIGGERED = "spanwatch.guardrail.triggered"
+HANDOFF_FROM = "spanwatch.handoff.from"
+HANDOFF_TO = "spanwatch.handoff.to"
+TURN = "spanwatch.turn"
+MCP_METHOD = "mcp.method.name"
+MCP_SERVER = "spanwatch.mcp.server"
+MCP_LIST_TOOLS = "tools/list"  # the method
+CUSTOM_DATA = "spanwatch.custom.data"
+
 EVENT_OPERATION_EXCEPTION = "gen_ai.client.operation.exception"
 EVENT_INFERENCE_DETAILS = "gen_ai.client.inference.operation.details"
 EVENT_BUDGET_LEVEL = "spanwatch.budget.level_changed"

@@ -42,6 +42,8 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # its package
             self._site.finish_open()
 
     def _instrument(self, **kwargs: Any) -> None:
+        if "telemetry" not in kwargs:
+            importlib.import_module("openai")  # who loads every instrumentation there is passes over a missing module
         telemetry = kwargs.get("telemetry") or _configured()
         if telemetry is None:
             return
