@@ -96,10 +96,11 @@ class Rig:
     def call_of(self, span: Any, **fields: Any) -> Call:
         context, parent = span.get_span_context(), getattr(span, "parent", None)
         now, serial = time.time_ns(), next(self._serial)
+        began = getattr(span, "start_time", None) or now
         given = {
             "call_id": new_id(),
             "operation": "chat",
-            "started_ns": now - 1_000_000,
+            "started_ns": began,
             "ended_ns": now,
             "provider": "openai",
             "request_model": "gpt-5",

@@ -462,3 +462,16 @@ def test_many_threads_finish_one_call_and_it_counts_once(rig):
     assert rig.total("spanwatch.calls") == 1
     assert rig.seen[0].cost.status is CostStatus.PRICED
     span.end()
+
+
+def test_a_failure_that_two_scopes_report_beside_each_other_counts_once(tmp_path):
+    rig = Rig(tmp_path)
+    failed = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "error.type": "timeout"}
+    outer = rig.provider.get_tracer("theirs").start_span("chat", attributes=failed)
+    rig.foreign(failed, scope="the.client")
+    outer.end()
+    assert rig.total(names.CALLS.name) == 1
+    rig.foreign(failed, scope="theirs")  # another one, later
+    rig.foreign({**failed, "gen_ai.request.model": "other"}, scope="the.client")
+    assert rig.total(names.CALLS.name) == 3
+    rig.close()

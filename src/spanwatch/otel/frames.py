@@ -43,7 +43,7 @@ class Frame:
     started.
     """
 
-    __slots__ = ("_role", "_span", "agent", "call", "donor", "ended", "inside", "parent", "totals")
+    __slots__ = ("_role", "_span", "agent", "call", "donor", "ended", "inside", "parent", "thread", "totals")
 
     def __init__(self, span: weakref.ref[Span], parent: Frame | None) -> None:
         self._span = span
@@ -55,6 +55,7 @@ class Frame:
         self.donor: Call | None = None
         self.inside: Role | None = None
         self.ended = False
+        self.thread = threading.get_ident()  # that it began on
 
     @property
     def span(self) -> Span | None:

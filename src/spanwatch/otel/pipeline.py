@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from spanwatch.otel.errors import emit_exception, safe_message
 from spanwatch.otel.frames import Frame, Frames
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal
+from spanwatch.otel.twins import Twins
 from spanwatch.otel.worker import Added, Worker
 from spanwatch.otel.worker import Counted as Measurement
 
@@ -75,7 +77,7 @@ class Pipeline:
         self._price, self._worker, self.frames, self.guard, self.journal = price, worker, frames, guard, journal
         self._logger, self._compat, self._content_on = logger, tuple(compat), content_on
         self._observers, self._details, self._budgets = tuple(observers), details, budgets
-        self._counted = Counted()
+        self._counted, self._twins = Counted(), Twins(time.time_ns)
         frames.orphaned = self._orphan
 
     def finish(
@@ -183,7 +185,12 @@ class Pipeline:
         if self._repeats(call):
             self._bring(call, self._counted.awaited(call.response_id) if call.usage is not None else None)
             return Verdict(call, duplicate=True)
+        told = self._twins.of(call, None if frame is None else frame.thread)
+        if told is not None:
+            self._beside(call, told, frame, role)
+            return Verdict(call, duplicate=True)
         call = replace(call, **further, cost=self.guard.run("pricing a call", self._price, call))
+        self._twins.counted(call, None if frame is None else frame.thread)
         if frame is not None:
             self.frames.count(frame, call, role)
         estimated = None
@@ -200,6 +207,13 @@ class Pipeline:
         if call.response_id is None:
             return False
         return self._counted.repeated(call.response_id, call.scope, fetched=call.request_model is None)
+
+    def _beside(self, call: Call, told: Call, frame: Frame | None, role: Role) -> None:
+        """A call that was counted by a span beside this one: the spans around this one have its sums too."""
+        if frame is not None:
+            self.frames.count(frame, told, role)
+        if told.usage is None and call.usage is not None:
+            self._bring(call, self._counted.awaited(told.response_id))
 
     def _feed(self, outer: Frame, call: Call) -> None:
         """Give a duplicate's knowledge to the outermost span of its call, which may have ended before."""

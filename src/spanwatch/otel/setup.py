@@ -59,7 +59,7 @@ def configure(
         endpoint, protocol: OTLP base URL, such as `http://localhost:4318`; `http/protobuf` or `grpc`.
         content, content_max_bytes: Whether prompts and completions are recorded, and the size to cut them at; off.
         logs, call_events: Whether standard log records go out as OTel logs, and each call emits an event; off.
-        openai, providers: Who sees calls, an engine such as `openllmetry`; hosts, `{"llm.internal:8080": "openai"}`.
+        openai, agents, providers: Who sees calls, such as `genai`; whether Agents SDK runs are traced, off; hosts.
         stream_usage, executors: Whether streams are asked for usage; whether pools run in the submitter's span; on.
         cost_attributes, prices: Further attributes with the dollars, `gen_ai.usage.cost`; a file of your own prices.
         budgets, ledger: What may be spent, `Budget(...)` each; accounts in `memory`, `sqlite` or `redis://...`.
@@ -68,8 +68,7 @@ def configure(
         journal_bytes, fsync: What may wait for a collector, 256 MiB; `interval` (0.5 s) against a power cut, `never`.
         sample, live_interval: Ratio of traces kept, such as 0.01 (every call counts); seconds between live samples, 15.
         metrics_port, metrics_host: Where `/metrics` and `/healthz` are served; nowhere, and on 127.0.0.1.
-        health: Limits of `health()`, such as `success_rate=0.95/0.9, mean_s=5/10, p95_s=off` (degraded/unhealthy).
-        feedback_key: The secret of feedback tokens, the first of several signs; by default the home's own.
+        health, feedback_key: Limits, such as `success_rate=0.95/0.9, p95_s=off`; the secret of tokens, the home's own.
         exit_timeout, banner: Seconds that the end may wait, 2; the start line, `auto` (terminal or log), `on`, `off`.
 
     Raises:

@@ -1,0 +1,82 @@
+"""Two reports of one call beside each other are told from two calls."""
+
+import dataclasses
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spanwatch.core.call import Call, Usage
+from spanwatch.otel.twins import Twins
+
+MS = 1_000_000
+INNER = Call("i", "chat", 10 * MS, 20 * MS, request_model="m", scope="spanwatch", usage=Usage(10, 5))
+OUTER = dataclasses.replace(INNER, call_id="o", started_ns=9 * MS, ended_ns=21 * MS, scope="a.framework")
+BEFORE = dataclasses.replace(OUTER, request_model="another", started_ns=1, ended_ns=2, scope="a.second")
+
+
+class Told:
+    """The calls of a process, each reported at its end."""
+
+    def __init__(self, *known, thread=1):
+        self.now = 0
+        self.twins = Twins(lambda: self.now)
+        for call in (BEFORE, *known):
+            self.now = call.ended_ns
+            self.twins.counted(call, thread)
+
+    def of(self, call, thread=1, at=None):
+        self.now = at or call.ended_ns
+        return self.twins.of(call, thread)
+
+
+def test_a_report_around_a_counted_call_repeats_it_and_one_inside_too():
+    assert Told(INNER).of(OUTER) is INNER
+    assert Told(OUTER).of(INNER) is OUTER
+    assert Told(INNER).of(OUTER, thread=2) is INNER  # the same tokens
+
+
+def test_a_span_lasts_until_it_is_reported_whatever_end_it_states():
+    early = dataclasses.replace(OUTER, ended_ns=9 * MS + 1)
+    assert Told(INNER).of(early, at=21 * MS) is INNER
+    assert Told(INNER).of(early) is None
+
+
+def test_without_usage_the_thread_decides():
+    unknown = dataclasses.replace(OUTER, usage=None)
+    assert Told(INNER).of(unknown) is INNER
+    assert Told(INNER).of(unknown, thread=2) is None
+    assert Told(INNER).of(unknown, thread=None) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scope": "spanwatch"},
+        {"request_model": "n"},
+        {"usage": Usage(11, 5)},
+        {"started_ns": 20 * MS, "ended_ns": 30 * MS},
+        {"operation": "embeddings"},
+    ],
+)
+def test_other_calls_are_other_calls(change):
+    assert Told(INNER).of(dataclasses.replace(OUTER, **change)) is None
+
+
+def test_other_answers_are_other_calls_and_one_call_is_repeated_once_by_each_scope():
+    answered = dataclasses.replace(INNER, response_id="r1")
+    told = Told(answered)
+    assert told.of(dataclasses.replace(OUTER, response_id="r2")) is None
+    assert told.of(OUTER) is answered
+    assert told.of(OUTER) is None
+    assert told.of(dataclasses.replace(OUTER, scope="a.third")) is answered
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 100), st.integers(1, 20), st.integers(0, 3)), max_size=40))
+def test_one_scope_alone_never_repeats_itself(spans):
+    told = Told()
+    for start, length, thread in spans:
+        call = dataclasses.replace(INNER, started_ns=start * MS, ended_ns=(start + length) * MS)
+        assert told.of(call, thread) is None
+        told.twins.counted(call, thread)
