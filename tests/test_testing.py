@@ -14,8 +14,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import spanwatch
+import spanwatch.budgets
 from demo.server import Config, DemoServer
 from demo.server.config import cue
+from spanwatch import Budget, BudgetExceeded
 from spanwatch.core import names
 from spanwatch.core.call import CallStatus
 from spanwatch.otel.openai import OpenAIInstrumentor
@@ -371,6 +373,28 @@ def test_tools_that_were_not_called_are_named_with_those_that_were():
     captured.assert_tools_called("search")
     with pytest.raises(AssertionError, match=r"not called: read, write; tools called: search \(2 x\)"):
         captured.assert_tools_called("search", "read", "write")
+
+
+def test_budgets_that_a_capture_is_given_are_enforced_in_it_and_kept_nowhere(client, elsewhere):
+    with capture(budgets=[Budget("run", usd="0.0001")]) as captured:
+        chat(client, max_tokens=100)
+        (status,) = spanwatch.budgets.status("run")
+        assert status.cost == captured.total_usd > 0
+        with pytest.raises(BudgetExceeded, match="budget 'run'"):
+            chat(client, max_tokens=100_000)
+        assert [call.status for call in captured.calls] == [CallStatus.OK, CallStatus.REFUSED]
+        assert captured.metrics[names.BUDGET_REFUSED.name] == [
+            {"attributes": {"spanwatch.budget.name": "run"}, "value": 1}
+        ]
+    with capture(budgets=[Budget("run", usd="0.0001")]) as captured:
+        chat(client, max_tokens=100)
+        captured.assert_no_errors()
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_two_budgets_of_one_name_are_an_error_of_capture():
+    with pytest.raises(ValueError, match="two budgets are named 'b'"), capture(budgets=[Budget("b", usd=1)] * 2):
+        pass
 
 
 def test_a_summary_says_what_is_not_known(client):

@@ -29,9 +29,15 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from spanwatch.core import names
 from spanwatch.core.attributes import Totals, is_unpriced
+from spanwatch.core.budgets import Budget
+from spanwatch.core.budgets.declaration import distinct
 from spanwatch.core.call import Call, CallStatus
 from spanwatch.core.money import to_usd
+from spanwatch.core.prices import PriceBook
 from spanwatch.core.settings import Settings
+from spanwatch.otel.budgets.enforcement import Enforcement
+from spanwatch.otel.budgets.gauges import Gauges
+from spanwatch.otel.budgets.telling import Telling
 from spanwatch.otel.frames import Frames
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.pipeline import Pipeline
@@ -42,7 +48,8 @@ from spanwatch.otel.setup import INSTANCE
 from spanwatch.otel.standin import standing_in
 from spanwatch.otel.switching import OwnTracerProvider
 from spanwatch.otel.telemetry import Content, Telemetry
-from spanwatch.otel.worker import Worker
+from spanwatch.otel.worker import Added, Worker
+from spanwatch.store.ledger import MemoryLedger
 
 __all__ = ["Captured", "capture"]
 
@@ -52,7 +59,7 @@ _DRAIN_S = 5.0
 class Captured:
     """What was captured so far; may be read during the capture and after it, from any thread."""
 
-    def __init__(self, settings: Settings, *, content: bool) -> None:
+    def __init__(self, settings: Settings, *, content: bool, budgets: Sequence[Budget]) -> None:
         self._guard, self._calls, self._open = Guard(), dict[str, Call](), True
         self._reader, self._exported = InMemoryMetricReader(), InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
         nobody = Resource.get_empty()
@@ -60,8 +67,10 @@ class Captured:
         self._loggers = LoggerProvider(resource=nobody, shutdown_on_exit=False)
         self._loggers.add_log_record_processor(SimpleLogRecordProcessor(self._exported))
         self._worker = Worker(Recorder(self._meters.get_meter(names.SCOPE)), self._guard)
+        book = price_book(settings)
+        self._budgets = self._enforced(budgets, book) if budgets else None
         self._pipeline = Pipeline(
-            price_book(settings).price_call,
+            book.price_call,
             self._worker,
             Frames(),
             self._guard,
@@ -69,6 +78,7 @@ class Captured:
             compat=settings.cost_attributes,
             content_on=content,
             observers=(self._see,),
+            budgets=self._budgets,
         )
         self._kept = _Spans()
         self._processor = CallProcessor(self._pipeline, (self._kept,))
@@ -194,6 +204,22 @@ class Captured:
             call = replace(call, usage=None, cost=None)
         self._calls[call.call_id] = call
 
+    def _enforced(self, budgets: Sequence[Budget], book: PriceBook) -> Enforcement:
+        found = Enforcement(
+            budgets,
+            MemoryLedger(),
+            book,
+            self._guard,
+            service=None,
+            telling=Telling(budgets, lambda: self._loggers.get_logger(names.SCOPE), self._guard),
+            count=lambda metric, amount, labels: self._worker.put(Added(metric, amount, labels)),
+            home=None,
+            instance=lambda: uuid.uuid4().hex,
+            clock=time.time_ns,
+        )
+        Gauges(self._meters.get_meter(names.SCOPE), budgets, found.leading)
+        return found
+
     def _telemetry(self) -> Telemetry:
         return Telemetry(
             tracer=lambda: self._provider.real(names.SCOPE),
@@ -210,9 +236,12 @@ class Captured:
             report_cost=self._pipeline.report_cost,
             restate_cost=self._pipeline.restate_cost,
             logger=lambda: self._loggers.get_logger(names.SCOPE),
+            budgets=self._budgets,
         )
 
     def _end(self) -> None:
+        if self._budgets is not None:
+            self._budgets.close(_DRAIN_S)
         self._worker.stop(_DRAIN_S)
         self._measured = self._reader.get_metrics_data()
         self._open = False
@@ -258,7 +287,7 @@ class _Spans(SpanProcessor):
 
 
 @contextlib.contextmanager
-def capture(*, content: bool = False) -> Iterator[Captured]:
+def capture(*, content: bool = False, budgets: Sequence[Budget] = ()) -> Iterator[Captured]:
     """Capture every model call, span, metric and event of this process, in all its threads, while the block runs.
 
     It is real: the same call site, prices and pipeline as with `configure()`. It is apart: nothing is written or sent,
@@ -267,12 +296,14 @@ def capture(*, content: bool = False) -> Iterator[Captured]:
 
     Args:
         content: Whether prompts and completions are on the spans.
+        budgets: Those that are enforced meanwhile, each with nothing spent; those of the configuration are not.
 
     Raises:
+        TypeError, ValueError: `budgets` are none, or two have one name.
         RuntimeError: a capture is active already; there can be one at a time in a process.
     """
     runtime = INSTANCE.runtime
-    captured = Captured(Settings() if runtime is None else runtime.settings, content=content)
+    captured = Captured(Settings() if runtime is None else runtime.settings, content=content, budgets=distinct(budgets))
     with contextlib.ExitStack() as stack:
         stack.callback(captured._end)  # noqa: SLF001 (of this module)
         stack.enter_context(INSTANCE.diverted(captured._telemetry()))  # noqa: SLF001 (of this module)

@@ -46,7 +46,7 @@ def fill(home):
                  started_ns=START_NS + 60 * SECOND, response_model="o4-mini", request_model="o4-mini",
                  cost=Cost(5, CostStatus.PRICED), usage=Usage(50, 7, reasoning_tokens=5)),
         rig.call(call_id=next(numbers), trace_id=SECOND_TRACE, span_id="e" * 16, sampled=False, **rig.unknown(),
-                 started_ns=START_NS + 61 * SECOND, status=CallStatus.ABANDONED, stream=True),
+                 started_ns=START_NS + 61 * SECOND, status=CallStatus.ABANDONED, stream=True, charged_nano_usd=21_450),
         spans=[
             span(1, "invoke_workflow ticket", 0, 3.1, kd=0, a=worked(names.INVOKE_WORKFLOW, "ok", request="ticket")),
             span(2, "invoke_agent orders", 0.05, 3.05, 1, kd=0, a=worked(names.INVOKE_AGENT, "ok", agent="orders")),

@@ -73,7 +73,9 @@ def test_report_tells_the_sums_and_what_is_unknown_about_them(home, capsys):
     assert acme["cost_usd"] is None
     text = run(capsys, "report")[1]
     assert "at least $1.2624" in text
-    assert "unknown for 2 calls, approximate for 1 call" in text
+    assert "unknown for 2 calls, budgets charged ~$0.000021 for those, approximate for 1 call" in text
+    assert found["charged_estimate_usd"] == "0.00002145"
+    assert "abandoned, budgets charged ~$0.000021" in run(capsys, "trace", "4c")[1]
     assert "1 failed, 1 abandoned" in text
 
 
@@ -86,7 +88,7 @@ def test_calls_json_has_exactly_these_keys(home, capsys):
         *("cost_status", "cost_reason", "cost_source", "status", "error_type", "finish_reasons", "user_id"),
         *("conversation_id", "agent"),
     }
-    more = {"service", "service_tier", "price_version", "call_id", "sampled"}
+    more = {"service", "service_tier", "price_version", "call_id", "sampled", "charged_estimate_usd"}
     assert {frozenset(line) for line in lines} == {frozenset(promised | more)}
     assert lines[1]["usage"] == {
         "input_tokens": 9000,
@@ -102,6 +104,7 @@ def test_calls_json_has_exactly_these_keys(home, capsys):
         ["stop"],
     )
     assert (lines[5]["usage"], lines[5]["cost_usd"], lines[5]["cost_reason"]) == (None, None, "no_usage")
+    assert [line["charged_estimate_usd"] for line in lines] == [None] * 5 + ["0.00002145"]
 
 
 @pytest.mark.parametrize(

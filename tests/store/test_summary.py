@@ -2,7 +2,7 @@
 
 import math
 import random
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 
@@ -40,6 +40,16 @@ def test_each_way_to_end_is_counted_and_only_calls_are_calls(tmp_path):
     assert [(each.reason, each.model, each.calls) for each in found.unpriced] == [
         ("no_usage", "gpt-4o-2024-08-06", 2), ("no_price", "gpt-4o-2024-08-06", 1),
     ]  # fmt: skip
+
+
+def test_what_budgets_were_charged_by_estimate_is_summed_apart_until_the_usage_is_known(tmp_path):
+    lost = call(status=CallStatus.ABANDONED, charged_nano_usd=30, **unknown())
+    late = call(charged_nano_usd=500, **unknown())
+    sums = report(tmp_path, call(), lost, late).sums
+    assert (sums.nano_usd, sums.charged_nano_usd) == (1_000, 530)
+    known = replace(late, usage=Usage(3, 4), cost=Cost(7, CostStatus.PRICED))
+    sums = report(tmp_path, known).sums
+    assert (sums.nano_usd, sums.charged_nano_usd) == (1_007, 30)
 
 
 def test_sums_over_nothing_known_are_unknown(tmp_path):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from spanwatch.cli.calls import amount
 from spanwatch.core.harmless import clean
 from spanwatch.core.times import shown
-from spanwatch.reports.figures import cost, counted, number, seconds
+from spanwatch.reports.figures import cost, counted, dollars, number, seconds
 from spanwatch.reports.screen import MOST_CELLS, Screen, Style, cells, fit
 from spanwatch.reports.table import GAP, Cell
 from spanwatch.store.trace import Line, Total, Trace
@@ -173,6 +173,8 @@ def _remarks(line: Line, edge: int, screen: Screen) -> str:
             remarks.append(clean(call.status if call.error_type is None else f"{call.status} {call.error_type}"))
         if call.cost_reason and call.nano_usd is not None:
             remarks.append(f"{clean(call.cost_status)}: {clean(call.cost_reason)}")
+        if call.charged_nano_usd is not None and call.usage is None:
+            remarks.append(f"budgets charged ~{dollars(call.charged_nano_usd)}")
     elif line.total.calls:
         errors = f", {counted(line.total.errors, 'error')}" if line.total.errors else ""
         remarks.append(f"{counted(line.total.calls, 'call')}{errors}")

@@ -166,6 +166,7 @@ class Call:
     sampled: bool = True
     scope: str = "spanwatch"  # name of the instrumentation scope that saw the call
     settles: str | None = None  # response id of an earlier call whose usage this one brings
+    charged_nano_usd: int | None = None  # the estimate that budgets were charged, where the usage is unknown
 
     @property
     def duration_s(self) -> float:

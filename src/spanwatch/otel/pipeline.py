@@ -32,14 +32,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A call after counting; a duplicate is part of another call and in no sum.
-
-    `estimated_nano` is what budgets were charged for a call whose usage is unknown.
-    """
+    """A call after counting; a duplicate is part of another call and in no sum."""
 
     call: Call
     duplicate: bool = False
-    estimated_nano: int | None = None
 
 
 class Pipeline:
@@ -193,14 +189,14 @@ class Pipeline:
         self._twins.counted(call, None if frame is None else frame.thread)
         if frame is not None:
             self.frames.count(frame, call, role)
-        estimated = None
         if self._budgets is not None:
-            estimated = self.guard.run("charging a call", self._budgets.ended, call, tags=tags)
+            estimate = self.guard.run("charging a call", self._budgets.ended, call, tags=tags)
+            call = call if estimate is None else replace(call, charged_nano_usd=estimate)
         self._keep(call)
         self._worker.put(Measurement(call, context))
         if call.usage is None:
             self._counted.await_usage(call, frame, context)
-        return Verdict(call, estimated_nano=estimated)
+        return Verdict(call)
 
     def _repeats(self, call: Call) -> bool:
         """Whether another report of the same response was counted; OpenLLMetry reports fetched ones without a model."""
@@ -279,8 +275,8 @@ class Pipeline:
             found[names.CALL_DUPLICATE] = True
         elif call.cost is not None:
             found.update(cost_attributes(call.cost, self._compat))
-        if verdict.estimated_nano is not None:
-            found[names.BUDGET_ESTIMATED_USD] = usd_float(verdict.estimated_nano)
+        if call.charged_nano_usd is not None:
+            found[names.BUDGET_ESTIMATED_USD] = usd_float(call.charged_nano_usd)
         self.guard.run("an attribute of a call", _set, span, found, extra)
         if names.ERROR_TYPE in found:
             span.set_status(StatusCode.ERROR)

@@ -50,4 +50,5 @@ def _sums(sums: Sums) -> dict[str, Any]:
         "partial_calls": sums.partial,
         "approximate_calls": sums.approximate,
         "estimated_calls": sums.estimated,
+        "charged_estimate_usd": None if sums.charged_nano_usd is None else usd_text(sums.charged_nano_usd),
     }

@@ -96,7 +96,9 @@ def _doubts(sums: Sums) -> list[str]:
         "approximate for": sums.approximate,
         "estimated for": sums.estimated,
     }
-    return [f"{words} {counted(count, 'call')}" for words, count in doubts.items() if count]
+    said = [f"{words} {counted(count, 'call')}" for words, count in doubts.items() if count]
+    charged = [] if not sums.charged_nano_usd else [f"budgets charged ~{dollars(sums.charged_nano_usd)} for those"]
+    return [*said[:1], *charged, *said[1:]] if sums.unpriced else [*charged, *said]
 
 
 def _percentiles(found: Percentiles, screen: Screen) -> str:

@@ -19,7 +19,7 @@ _COLUMNS = (
     "trace_id, span_id, parent_span_id, operation, provider, request_model, response_model, response_id, started_ns, "
     "duration_ns, stream, first_chunk_s, has_usage, more_usage, nano_usd, cost_status, cost_reason, cost_source, "
     "price_version, c.status, error_type, finish_reasons, user_id, conversation_id, agent, service_tier, call_id, "
-    f"counted, sampled, s.service, s.run, {', '.join(USAGE_COLUMNS)}"
+    f"counted, sampled, s.service, s.run, charged_nano_usd, {', '.join(USAGE_COLUMNS)}"
 )
 _FROM = "FROM calls c LEFT JOIN sources s ON s.id = c.source"
 _HAS_USAGE, _MORE = 12, 13
@@ -60,6 +60,7 @@ class StoredCall:
     sampled: bool
     service: str | None
     run: str | None
+    charged_nano_usd: int | None = None  # the estimate that budgets were charged, where the usage is unknown
 
     @property
     def model(self) -> str | None:
@@ -97,6 +98,7 @@ class StoredCall:
             "price_version": self.price_version,
             "call_id": self.call_id,
             "sampled": self.sampled,
+            "charged_estimate_usd": None if self.charged_nano_usd is None else usd_text(self.charged_nano_usd),
         }
 
 

@@ -24,7 +24,7 @@ _FRONT = (
 )
 _BACK = (
     *("finish_reasons", "user_id", "conversation_id", "agent", "service_tier", "server_address", "server_port"),
-    *("api", "scope", "sampled"),
+    *("api", "scope", "sampled", "charged_nano_usd"),
 )
 CALL_COLUMNS = (*_FRONT, *LATE_COLUMNS, *_BACK)
 SPAN_COLUMNS = (
@@ -72,7 +72,7 @@ def call_row(body: Body, source: int) -> Row:
         *(_NO_LATE if fetch else late_values(usage, get("cost"))),
         *(json.dumps(reasons) if reasons else None, get("user_id"), get("conversation_id"), get("agent")),
         *(get("service_tier"), get("server_address"), get("server_port"), get("api"), get("scope")),
-        get("sampled", True),
+        *(get("sampled", True), _bounded(get("charged_nano_usd"), _MOST_NANO_USD)),
     )
 
 

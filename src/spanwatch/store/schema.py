@@ -69,7 +69,8 @@ CREATE INDEX logs_by_trace ON logs(trace_id) WHERE trace_id IS NOT NULL;
 """
 
 # Measures of calls: (name, what one call adds). Those of unknown values stay NULL.
-MEASURES: tuple[tuple[str, str], ...] = (
+_Measures = tuple[tuple[str, str], ...]
+_FIRST_MEASURES: _Measures = (
     ("calls", "counted"),
     ("errors", "status = 'error'"),
     ("cancelled", "status = 'cancelled'"),
@@ -88,20 +89,26 @@ MEASURES: tuple[tuple[str, str], ...] = (
     ("reasoning_tokens", "CASE WHEN counted THEN reasoning_tokens END"),
     ("nano_usd", f"CASE WHEN counted OR operation = '{names.REPORTED_COST}' THEN nano_usd END"),
 )
-_SUMS = ", ".join(f"{name} INTEGER" for name, _ in MEASURES)
+_CHARGED = ("charged_nano_usd", "CASE WHEN counted AND NOT has_usage THEN c.charged_nano_usd END")
+MEASURES: _Measures = (*_FIRST_MEASURES, _CHARGED)
+_SUMS = ", ".join(f"{name} INTEGER" for name, _ in _FIRST_MEASURES)
 
-_MEASURED = f"""
+
+def _measured(measures: _Measures) -> str:
+    return f"""
 CREATE VIEW measured AS SELECT
   c.id AS id, c.started_ns AS started_ns, c.started_ns / {HOUR_NS} AS hour, c.started_ns / {DAY_NS} AS day,
   coalesce(s.run, '') AS run, coalesce(c.response_model, c.request_model, '') AS model, coalesce(c.agent, '') AS agent,
   coalesce(c.user_id, '') AS user,
   CASE WHEN counted AND nano_usd IS NULL AND status <> 'error' THEN coalesce(cost_reason, 'no_price') ELSE '' END
     AS reason,
-  {", ".join(f"{term} AS {name}" for name, term in MEASURES)}
+  {", ".join(f"{term} AS {name}" for name, term in measures)}
   FROM calls c LEFT JOIN sources s ON s.id = c.source
   WHERE counted OR status = 'refused' OR operation = '{names.REPORTED_COST}';
 """  # noqa: S608 (constants)
 
+
+_MEASURED = _measured(_FIRST_MEASURES)
 _ROLL_UPS = f"""{_MEASURED}
 CREATE TABLE hours (                      -- exact sums of `measured`, kept in step with every change of calls
   hour INTEGER NOT NULL, run TEXT NOT NULL, model TEXT NOT NULL, agent TEXT NOT NULL, reason TEXT NOT NULL,
@@ -112,7 +119,7 @@ CREATE TABLE user_days (
 
 
 def _fill_roll_ups(db: sqlite3.Connection) -> None:
-    sums = ", ".join(f"sum({name})" for name, _ in MEASURES)
+    sums = ", ".join(f"sum({name})" for name, _ in _FIRST_MEASURES)
     for table, keys in (("hours", "hour, run, model, agent, reason"), ("user_days", "day, user")):
         db.execute(f"INSERT INTO {table} SELECT {keys}, {sums} FROM measured GROUP BY {keys}")  # noqa: S608 (constants)
 
@@ -164,6 +171,14 @@ CREATE INDEX interactions_by_time ON interactions(at);
 CREATE INDEX calls_by_conversation ON calls(conversation_id, started_ns) WHERE conversation_id IS NOT NULL;
 """
 
+_ESTIMATES = f"""
+ALTER TABLE calls ADD COLUMN charged_nano_usd INTEGER;
+ALTER TABLE hours ADD COLUMN charged_nano_usd INTEGER;
+ALTER TABLE user_days ADD COLUMN charged_nano_usd INTEGER;
+DROP VIEW measured;
+{_measured(MEASURES)}
+"""
+
 Migration = tuple[str, Callable[[sqlite3.Connection], None]]
 MIGRATIONS: tuple[Migration, ...] = (
     (_RECORDS, lambda _: None),
@@ -171,6 +186,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     (_SAMPLES, lambda _: None),
     (_WORK, lambda _: None),
     (_FEEDBACK, lambda _: None),
+    (_ESTIMATES, lambda _: None),
 )
 VERSION = len(MIGRATIONS)
 

@@ -15,7 +15,7 @@ from spanwatch.store.schema import DAY_NS, HOUR_NS, MEASURES
 
 Axis = Literal["model", "user", "agent"]
 _NAMES = tuple(name for name, _ in MEASURES)
-_UNKNOWABLE = 6  # the last measures: NULL where unknown; the others are counts
+_UNKNOWABLE = 7  # the last measures: NULL where unknown; the others are counts
 _FOREVER = 1 << 62
 _WIDE = 0.1  # a window with more than this share of all calls is read along the index of durations
 
@@ -26,6 +26,7 @@ class Sums:
 
     `calls` leaves out refused ones and fetches of earlier responses. `without_usage` and `unpriced` leave out calls
     that failed. `partial` costs are lower bounds; `nano_usd` is 1e-9 USD; `duration_ns` is the sum of all durations.
+    `charged_nano_usd` is what budgets were charged by estimate for calls whose usage is unknown: in no other sum.
     """
 
     calls: int = 0
@@ -45,6 +46,7 @@ class Sums:
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
     nano_usd: int | None = None
+    charged_nano_usd: int | None = None
 
     def __add__(self, other: Sums) -> Sums:
         parts: list[Any] = [_sum(getattr(self, name), getattr(other, name)) for name in _NAMES]

@@ -255,6 +255,7 @@ def test_an_abandoned_stream_is_charged_an_estimate_and_says_that_its_usage_is_u
         attributes = rig.spans()["chat gpt-4o-mini"]
         assert (attributes["spanwatch.cost.status"], attributes["spanwatch.cost.reason"]) == ("unknown", "no_usage")
         assert attributes["spanwatch.budget.estimated_usd"] == float(rig.one().cost)
+        assert call.charged_nano_usd == rig.one().cost * 10**9
         body = {"messages": MESSAGES, "model": "gpt-4o-mini", "max_tokens": 100, "stream": True}
         sent = len(json.dumps(body, separators=(",", ":")))
         seen = 3  # chunks: the role and two words, of which the client read two

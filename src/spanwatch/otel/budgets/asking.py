@@ -77,12 +77,12 @@ def status(name: str | None = None, *, scope: str | None = None, limit: int = 10
         LedgerUnavailable: the ledger cannot be used.
         ValueError: `scope` is none.
     """
-    runtime = INSTANCE.runtime
+    runtime, budgets = INSTANCE.runtime, _in_force()
     wanted = None if scope is None else scope_from(scope)
-    if runtime is not None and runtime.budgets is not None:
-        runtime.budgets.settling.flush()
-        with runtime.budgets.settling.step():
-            return statuses(runtime.budgets.ledger, runtime.budgets.budgets, name, wanted, limit)
+    if budgets is not None:
+        budgets.settling.flush()
+        with budgets.settling.step():
+            return statuses(budgets.ledger, budgets.budgets, name, wanted, limit)
     settings = settings_from({}) if runtime is None else runtime.settings
     with _opened(ledger_of(settings)) as ledger:
         return statuses(ledger, settings.budgets, name, wanted, limit)
