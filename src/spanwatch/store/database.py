@@ -7,6 +7,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -36,12 +37,30 @@ def writing(home: Path) -> Iterator[sqlite3.Connection]:
     try:
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        db.execute("PRAGMA journal_mode = WAL")
+        write_ahead(db, BUSY_S)
         db.execute("PRAGMA synchronous = NORMAL")
         upgrade(db)
         yield db
     finally:
         db.close()
+
+
+def write_ahead(db: sqlite3.Connection, busy_s: float) -> None:
+    """Write ahead; where another connection is changing to that at this moment, SQLite refuses without waiting.
+
+    Raises:
+        sqlite3.OperationalError: it was refused for `busy_s` seconds.
+    """
+    deadline = time.monotonic() + busy_s
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 @contextlib.contextmanager

@@ -33,7 +33,8 @@ _COLUMNS = (
 _WHICH = f"(counted OR status = 'refused' OR operation = '{REPORTED_COST}')"
 _WHOLE = f"SELECT {_COLUMNS} FROM calls INDEXED BY calls_by_start WHERE started_ns >= ? AND id <= ? AND {_WHICH}"  # noqa: S608 (constants)
 _NEW = f"SELECT {_COLUMNS} FROM calls WHERE id > ? AND started_ns >= ? AND {_WHICH}"  # noqa: S608 (constants)
-_FIRST, _MONEY = 8, len(MEASURES) - 1  # where measures begin in a row; which of them is nano-USD
+_FIRST = 8  # where measures begin in a row
+_MONEY = [name for name, _ in MEASURES].index("nano_usd")  # which of them is nano-USD
 
 Row = tuple[int | None, ...]
 

@@ -89,7 +89,7 @@ _FIRST_MEASURES: _Measures = (
     ("reasoning_tokens", "CASE WHEN counted THEN reasoning_tokens END"),
     ("nano_usd", f"CASE WHEN counted OR operation = '{names.REPORTED_COST}' THEN nano_usd END"),
 )
-_CHARGED = ("charged_nano_usd", "CASE WHEN counted AND NOT has_usage THEN c.charged_nano_usd END")
+_CHARGED = ("charged_nano_usd", "CASE WHEN counted AND NOT has_usage THEN charged_nano_usd END")
 MEASURES: _Measures = (*_FIRST_MEASURES, _CHARGED)
 _SUMS = ", ".join(f"{name} INTEGER" for name, _ in _FIRST_MEASURES)
 

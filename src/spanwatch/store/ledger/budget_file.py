@@ -6,11 +6,11 @@ import contextlib
 import os
 import sqlite3
 import stat
-import time
 from pathlib import Path
 from urllib.parse import quote
 
 from spanwatch.core.errors import LedgerUnavailable
+from spanwatch.store.database import write_ahead
 from spanwatch.store.home import make_file
 from spanwatch.store.ledger.statements import SCHEMA
 
@@ -32,7 +32,7 @@ def opened(path: Path, busy_s: float) -> sqlite3.Connection:
     uri = f"file:{quote(str(path))}?mode=rw"
     db = sqlite3.connect(uri, uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False)
     try:
-        _use_wal(db, time.monotonic() + busy_s)
+        write_ahead(db, busy_s)
         db.execute("PRAGMA synchronous = NORMAL")
         _upgrade(db, path)
     except BaseException:
@@ -77,16 +77,3 @@ def cause(path: Path, busy_s: float, error: Exception) -> str:
     if is_busy(error):
         return f"{path} was locked by other processes for {busy_s:g} s; try again"
     return f"{path} cannot be used ({error}); make it writable, or move it away to start a new one"
-
-
-def _use_wal(db: sqlite3.Connection, deadline: float) -> None:
-    """Write ahead; where another connection is changing to that at this moment, SQLite refuses without waiting."""
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                raise
-            time.sleep(0.005)
-        else:
-            return
