@@ -32,8 +32,10 @@ format: $(READY) ## format the code and mend what can be mended
 bench: $(READY) ## measure what one call costs beside other instrumentations (installs them outside the checkout)
 	@$(PY) -m benchmarks.bench_calls
 
-pictures: $(READY) ## draw docs/pictures from the demo's real output
+pictures: $(READY) ## draw docs/pictures: the demo, the live view and the report, and with `make stack` and npm the dashboards
 	@$(PY) docs/pictures/draw.py
+	@$(PY) -m docs.pictures.draw_views
+	@$(PY) -m docs.pictures.draw_grafana
 
 generate: $(READY) ## write docs/reference and grafana/dashboards anew from the code
 	@$(PY) -m spanwatch.generate.reference > docs/reference/telemetry.md

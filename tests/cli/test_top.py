@@ -323,7 +323,9 @@ def test_a_refresh_that_is_none_is_refused(home, capsys, every):
 
 
 def test_rows_are_chosen_by_any_cell_and_unknown_is_last_both_ways(home):
-    snapshot = Watch(home, 21_600.0, Thresholds()).look(NOW_NS)
+    watch = Watch(home, 21_600.0, Thresholds())
+    snapshot = watch.look(NOW_NS)
+    watch.close()
     rows = VIEWS[0].rows(snapshot)
     for down in (True, False):
         values = [row.values[6] for row in chosen(rows, column=6, down=down)]

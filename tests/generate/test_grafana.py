@@ -203,7 +203,7 @@ def test_the_row_of_each_agent_is_repeated_and_folded_up(written):
 def test_names_lead_to_the_dashboard_that_explains_them(written):
     table = next(panel for panel in panels(written["spanwatch-cost.json"]) if panel["title"] == "Models"
                  and panel["type"] == "table")  # fmt: skip
-    links = [each for each in table["fieldConfig"]["overrides"] if each["matcher"]["options"].startswith("gen_ai")]
+    links = [each for each in table["fieldConfig"]["overrides"] if each["matcher"]["options"] == "model"]
     assert "/d/spanwatch-latency?var-model=${__value.raw}" in json.dumps(links)
     uids = {board.uid for board in BOARDS}
     assert {panel.link for _, panel in PANELS if panel.link} <= uids

@@ -31,7 +31,7 @@ WINDOWS = {"5m": 300.0, "15m": 900.0, "1h": 3600.0, "6h": 21_600.0, "24h": 86_40
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Add the options of `spanwatch top`."""
     parser.add_argument("--window", choices=WINDOWS, default="1h", help="how far back (default: 1h); w changes it")
-    parser.add_argument("--every", metavar="SECONDS", type=_seconds, default=2.0, help="refresh (default: 2)")
+    parser.add_argument("--every", metavar="SECONDS", type=_seconds, default=4.0, help="refresh (default: 4)")
     parser.add_argument("--once", action="store_true", help="print it once as plain lines")
     reading.add_home(parser)
 
@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
     limits = thresholds_from(reading.settings_of(args).health or "")
     with reading.opened(args) as home:
         if args.once:
-            snapshot = Watch(home, WINDOWS[args.window], limits).look(time.time_ns())
+            watch = Watch(home, WINDOWS[args.window], limits)
+            snapshot = watch.look(time.time_ns())
+            watch.close()
             write("\n".join(plain(snapshot, screen_of())))
             return 0
         app = _app()(lambda window_s: Watch(home, window_s, limits), home, WINDOWS, args.window, args.every)

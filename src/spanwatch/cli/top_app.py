@@ -64,7 +64,7 @@ class Top(App[None]):
         home: Path,
         windows: Mapping[str, float],
         window: str,
-        every: float = 2.0,
+        every: float = 4.0,
         *,
         now: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -78,6 +78,7 @@ class Top(App[None]):
         self.shown: list[Row] = []
         self._watch = open_watch(windows[window])
         self._reading = False
+        self._drawn: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
         """The head, the tables' names, one table, the filter, the keys."""
@@ -97,6 +98,11 @@ class Top(App[None]):
         self.set_interval(self._every, self._refresh)
         self._refresh()
 
+    def on_unmount(self) -> None:
+        """Let go of the store, unless a reading is on its way."""
+        if not self._reading:
+            self._watch.close()
+
     def _refresh(self) -> None:
         if not self.paused and not self._reading:
             self._reading = True
@@ -114,6 +120,7 @@ class Top(App[None]):
     def _take(self, watch: Watch, snapshot: Snapshot | None, problem: str | None) -> None:
         self._reading = False
         if watch is not self._watch:  # the window was changed meanwhile
+            watch.close()
             self._refresh()
             return
         self.problem = problem
@@ -150,6 +157,10 @@ class Top(App[None]):
         table = self.query_one(DataTable)
         column, down = self.order.get(self.view.key, (None, True))
         self.shown = chosen(self.view.rows(snapshot), text=self.wanted, column=column, down=down)
+        drawn = (self.view.key, column, down, self.size.width, tuple(self.shown))
+        if drawn == self._drawn:
+            return
+        self._drawn = drawn
         at, top = table.cursor_row, table.scroll_y
         table.clear(columns=True)
         widths = self._widths(column)
@@ -252,6 +263,8 @@ class Top(App[None]):
         """The next longer window; after the longest the shortest."""
         lengths = list(self._windows)
         self.window = lengths[(lengths.index(self.window) + 1) % len(lengths)]
+        if not self._reading:
+            self._watch.close()
         self._watch = self._open_watch(self._windows[self.window])
         self._refresh()
 

@@ -9,7 +9,7 @@ from spanwatch.reports.figures import NONE, dollars, number, seconds
 from spanwatch.reports.parts import Chart, Series
 from spanwatch.store.schema import DAY_NS
 from spanwatch.store.summary import Axis
-from spanwatch.store.timeline import Spread, Timeline
+from spanwatch.store.timeline import MINUTE_NS, Spread, Timeline
 
 MOST_SERIES = 7  # with a colour each; the others are drawn as one
 
@@ -54,4 +54,6 @@ def _series(name: str, row: dict[int, int], count: int) -> Series:
 
 def _label(at_ns: int, step_ns: int) -> str:
     text = iso(at_ns)
+    if step_ns < MINUTE_NS:
+        return text[11:19]
     return text[:10] if step_ns >= DAY_NS else f"{text[5:10]} {text[11:16]}"

@@ -109,6 +109,20 @@ def reading(home: Path) -> Iterator[sqlite3.Connection]:
         db.close()
 
 
+def held(home: Path) -> sqlite3.Connection | None:
+    """An idle connection, for whoever reads again and again: while it is open, closing others costs next to nothing.
+
+    It holds no snapshot, so it is in nobody's way. Close it when done. None where it cannot be opened.
+    """
+    try:
+        db = sqlite3.connect(f"{_address(home)}?mode=ro", uri=True, timeout=BUSY_S, check_same_thread=False)
+    except sqlite3.Error:
+        return None
+    with contextlib.suppress(sqlite3.Error):
+        db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return db
+
+
 def copy(home: Path, target: Path) -> None:
     """A copy of the database in another directory, of whatever version it is.
 

@@ -14,9 +14,11 @@ from spanwatch.store.rollups import HOURS, SUMS, USER_DAYS
 from spanwatch.store.schema import DAY_NS, HOUR_NS
 from spanwatch.store.summary import Axis, Sums
 
-MINUTE_NS = 60_000_000_000
+SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
 # Steps that people count in; the shortest that needs no more than the wanted number of slots is taken.
 STEPS_NS = (
+    *(SECOND_NS * n for n in (1, 2, 5, 10, 15, 30)),
     *(MINUTE_NS * n for n in (1, 2, 5, 10, 15, 30)),
     *(HOUR_NS * n for n in (1, 2, 3, 6, 12)),
     *(DAY_NS * n for n in (1, 2, 7, 14, 30, 90, 365)),

@@ -50,6 +50,12 @@ def on(by: By) -> str:
     return f"on ({', '.join(map(label_name, by))})"
 
 
+def word(key: str) -> str:
+    """What people call an attribute: the name before its last `.name`, else its last word."""
+    parts = [part for part in key.split(".") if part != "name"]
+    return parts[-1].replace("_", " ") if parts else key
+
+
 def legend(by: By) -> str:
     """What each line is called."""
     return " ".join(f"{{{{{label_name(key)}}}}}" for key in by)

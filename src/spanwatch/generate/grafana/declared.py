@@ -46,6 +46,7 @@ class Panel:
     stacked: bool = False
     highest: float | None = None
     columns: tuple[tuple[str, Unit], ...] = ()
+    keys: tuple[str, ...] = ()  # the attributes that a table has a row for
     link: str | None = None  # the dashboard that a table's first column leads to
     passes: Variable | None = None  # with this variable set to the row's value
 

@@ -69,8 +69,9 @@ def spread(metric: Metric, title: str, *matchers: str, narrow: Sequence[Variable
 
 def ranking(title: str, description: str, unit: Unit, expr: str, keys: By, *, width: int = HALF) -> Panel:
     """The highest of a range as bars."""
+    blue = (Step(None, "blue"),)
     query = Query(asking.most(expr), asking.legend(keys), instant=True)
-    return Panel(title, description, "bargauge", unit, (query,), width)
+    return Panel(title, description, "bargauge", unit, (query,), width, steps=blue)
 
 
 def sheet(
@@ -95,7 +96,8 @@ def sheet(
         first[1],
         tuple(queries),
         width,
-        10,
+        8,
+        keys=tuple(keys),
         columns=tuple((name, unit) for name, unit, _ in columns),
         link=link,
         passes=passes,

@@ -138,7 +138,9 @@ class _Plain:
         """The SDK's own model of any panel."""
         models, panel = sdk("models.dashboard"), self._panel
         place = models.GridPos(h=panel.height, w=panel.width, x=0, y=0)
+        fields = models.FieldConfigSource(defaults=models.FieldConfig(), overrides=[])
         common: dict[str, Any] = {"title": panel.title, "description": panel.description, "grid_pos": place}
+        common["field_config"] = fields
         if panel.kind == "alertlist":
             return models.Panel(type_val="alertlist", options=variables.ALERT_LIST, targets=[], **common)
         query = panel.queries[0]

@@ -52,6 +52,7 @@ def _table(found: Any, panel: Panel) -> None:
     if len(panel.columns) == 1:
         titles = {"Value": panel.columns[0][0]}
     transform = models.DataTransformerConfig
+    titles |= {label_name(key): asking.word(key) for key in panel.keys}
     found.transformations(
         [
             transform(id_val="merge", options={}),
@@ -61,7 +62,7 @@ def _table(found: Any, panel: Panel) -> None:
     for name, unit in panel.columns:
         found.override_by_name(name, [models.DynamicConfigValue(id_val="unit", value=unit)])
     if panel.link is not None and panel.passes is not None:
-        key = label_name(asking.AXES[panel.passes])
+        key = asking.word(asking.AXES[panel.passes])
         url = f"/d/{panel.link}?var-{panel.passes}=${{__value.raw}}&${{__url_time_range}}&${{datasource:queryparam}}"
         link = {"title": "Look closer", "url": f"{url}&${{service:queryparam}}"}
         found.override_by_name(key, [models.DynamicConfigValue(id_val="links", value=[link])])

@@ -20,7 +20,7 @@ from spanwatch.core.series import SECOND_NS
 from spanwatch.core.windows import Window, stats
 from spanwatch.reports.alerts import alerts_of
 from spanwatch.reports.health import WINDOW_S, health_of
-from spanwatch.store import feedback, samples
+from spanwatch.store import database, feedback, samples
 from spanwatch.store.notable import lines_of, slowest
 from spanwatch.store.projection import project
 from spanwatch.store.recent import Look, Recent
@@ -30,7 +30,7 @@ from spanwatch.store.traces import TraceLine, traces
 from spanwatch.store.work import Work, work
 
 PROCESS_PID = "process.pid"
-SHARE = 50  # what is read whole is read again after so many times as long as it took
+SHARE = 200  # what is read whole is read again after so many times as long as it took
 MOST = 50  # traces and ratings that are listed
 _ALIVE_NS = 120 * SECOND_NS
 T = TypeVar("T")
@@ -115,7 +115,13 @@ class Watch:
         self._latest = Kept(lambda now: tuple(traces(home, since_ns=self._since(now), limit=MOST)))
         self._slowest = Kept(lambda now: tuple(slowest(home, since_ns=self._since(now), limit=MOST)))
         self._said = Kept(self._ratings)
+        self._held = database.held(home)
         self._alerts = Kept(lambda now: tuple(alerts_of(home, now)))
+
+    def close(self) -> None:
+        """Let go of the store."""
+        if self._held is not None:
+            self._held.close()
 
     def look(self, now_ns: int) -> Snapshot:
         """Catch up with what processes have written, and read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spanwatch.core import names
 from spanwatch.core.prometheus import label_name
 from spanwatch.generate.grafana import asking
-from spanwatch.generate.grafana.declared import HALF, THIRD, Board, Panel, Query, Row, Step
+from spanwatch.generate.grafana.declared import HALF, Board, Panel, Query, Row, Step
 from spanwatch.generate.grafana.panels import by, figure, lines, percentiles
 
 _OUTCOME, _STATUS = label_name(names.OUTCOME), label_name(names.CALL_STATUS)
@@ -13,6 +13,7 @@ _JUDGED = f'{_OUTCOME}=~"ok|error"'
 _OK = f'{_OUTCOME}="ok"'
 _CALL_FAILED, _CALL_JUDGED = f'{_STATUS}="error"', f'{_STATUS}=~"ok|error"'
 _FAILED = asking.bound_of("HighErrorRate")
+_LOW = asking.bound_of("LowRatings")
 _SLOW = asking.bound_of("SlowResponses")
 _UNPRICED = asking.bound_of("CostIsUnknown")
 _SUCCESS = (
@@ -120,9 +121,16 @@ TRAFFIC = Row(
                 f"{asking.rate(names.CALLS, (), _CALL_JUDGED)}",
                 "failed",
             ),
-            width=THIRD,
             steps=(Step(None, "green"), Step(asking.bound_of("HighCallErrorRate"), "red")),
             highest=1,
+        ),
+        lines(
+            "Ratings by users",
+            "Mean rating over time, from 1 to 5. The line is where the rule LowRatings fires.",
+            "short",
+            Query(asking.mean(names.RATING), "average"),
+            steps=asking.worse_below(_LOW + 1, _LOW),
+            highest=5,
         ),
     ),
 )
