@@ -120,7 +120,7 @@ def _protocol(answer: Answer) -> _Judged:
     what = f"{answer.protocol}: {{signals}}"
     if answer.met is Met.OTHER_PROTOCOL:
         other = "grpc (port 4317)" if answer.protocol != "grpc" else "http/protobuf (port 4318)"
-        fix = f"this port speaks something else: use OTEL_EXPORTER_OTLP_PROTOCOL={other}, or the other port"
+        fix = f"try https:// in place of http:// or the reverse, OTEL_EXPORTER_OTLP_PROTOCOL={other}, or the other port"
         return Level.FAIL, f"{what} are not understood there: {answer.words}", fix
     if answer.met is Met.NO_SUCH_PATH:
         fix = (

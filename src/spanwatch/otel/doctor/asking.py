@@ -90,6 +90,8 @@ def _http(endpoint: Endpoint, timeout: float) -> tuple[Met, str, float | None]:
 
 def _refused(error: urllib.error.HTTPError) -> tuple[Met, str]:
     words = f"HTTP {error.code} {error.reason}".strip()
+    if error.code == 400 and b"HTTPS server" in error.read(1024):  # Go's answer to plain HTTP
+        return Met.OTHER_PROTOCOL, f"{words}: it speaks TLS"
     if error.code in _OF_STATUS:
         return _OF_STATUS[error.code], words
     if 300 <= error.code < 400:
