@@ -114,8 +114,8 @@ def settled(at: Process, patience_s: float = 30.0) -> None:
     deadline, before = time.monotonic() + patience_s, -1.0
     time.sleep(6)  # decisions fall after `_WAITS`
     while time.monotonic() < deadline:
-        now = at.total("otelcol_exporter_sent_spans") - at.total("otelcol_exporter_queue_size")
-        if now == before and at.total("otelcol_exporter_queue_size") == 0:
+        now = at.total("otelcol_exporter_sent_spans")
+        if now == before and at.total("otelcol_exporter_queue_size", data_type="traces") == 0:
             return
         before = now
         time.sleep(1)
