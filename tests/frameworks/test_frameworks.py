@@ -1,9 +1,12 @@
 """Frameworks with their maintained instrumentations, as people set them up, against servers of their protocol.
 
-Every case runs as a program of its own. What it gave goes into the table of docs/frameworks.md (see `table.py`).
+Every case runs as a program of its own. What it gave goes into the table of docs/reference/frameworks.md.
 """
 
+import importlib.metadata
 import importlib.util
+import os
+from pathlib import Path
 
 import pytest
 
@@ -155,6 +158,55 @@ def is_missing(module):
         return True
 
 
+# Packages whose versions the table names, by how a case begins.
+PACKAGES = {
+    "LangChain": ("langchain", "langchain-openai"),
+    "LangGraph": ("langgraph", "langchain-openai"),
+    "LlamaIndex": ("llama-index-core", "llama-index-llms-openai"),
+    "LiteLLM": ("litellm",),
+    "Anthropic": ("anthropic",),
+    "Google GenAI": ("google-genai",),
+    "Ollama": ("openai",),
+}
+INSTRUMENTATIONS = {
+    "LangChain, OpenLLMetry": "opentelemetry-instrumentation-langchain",
+    "LangChain, OpenInference": "openinference-instrumentation-langchain",
+    "LangGraph, OpenLLMetry": "opentelemetry-instrumentation-langchain",
+    "LangGraph, OpenInference": "openinference-instrumentation-langchain",
+    "LlamaIndex, OpenInference": "openinference-instrumentation-llama-index",
+    "Anthropic, OpenLLMetry": "opentelemetry-instrumentation-anthropic",
+    "Google GenAI, OpenLLMetry": "opentelemetry-instrumentation-google-generativeai",
+    "Google GenAI, OpenInference": "openinference-instrumentation-google-genai",
+}
+
+
+def row(name, found):
+    packages = [package for start, all_of in PACKAGES.items() if name.startswith(start) for package in all_of]
+    packages += [INSTRUMENTATIONS[name]] if name in INSTRUMENTATIONS else []
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
+    priced = sum(nano is not None for _, nano in found)
+    failed = sum(status != OK for status, _ in found)
+    return f"| {name} | {versions} | {len(found)} | {priced} | {failed} |"
+
+
+@pytest.fixture(scope="module")
+def table():
+    """The rows that passed; written to the file that FRAMEWORKS_TABLE names."""
+    rows = ["| Set-up | Versions | Calls, each once | Priced | Failed |", "| --- | --- | --- | --- | --- |"]
+    yield rows
+    if "FRAMEWORKS_TABLE" in os.environ:
+        Path(os.environ["FRAMEWORKS_TABLE"]).write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
+
+
+HEAD = """# Frameworks that were run
+
+Written by the test run: `FRAMEWORKS_TABLE=docs/reference/frameworks.md pytest tests/frameworks`. Every set-up is a
+program of its own against a server that speaks the provider's protocol: plain, streamed, with tools, and failing where
+the framework lets it. A priced call is priced at what the server's stated usage costs, to the nano-dollar.
+
+"""
+
+
 @pytest.fixture(scope="module")
 def servers():
     with DemoServer(Config()) as server, Stub() as stub:
@@ -162,7 +214,7 @@ def servers():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_call_is_counted_once_and_priced(tmp_path, servers, name):
+def test_every_call_is_counted_once_and_priced(tmp_path, servers, table, name):
     module = next((module for start, module in NEEDED.items() if name.startswith(start)), "openai")
     if is_missing(module):
         pytest.skip(f"needs {module}: pip install --group frameworks")
@@ -174,3 +226,4 @@ def test_every_call_is_counted_once_and_priced(tmp_path, servers, name):
     assert answer.returncode == 0, answer.stderr
     assert place.rows("SELECT status, nano_usd FROM calls WHERE counted ORDER BY started_ns") == expected
     assert place.rows("SELECT count(*) FROM spans")[0][0] >= len(expected)
+    table.append(row(name, expected))

@@ -6,6 +6,7 @@ was given to spanwatch itself; that exporter gets what spanwatch made, never wha
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -31,6 +32,8 @@ from spanwatch.otel.providers import LOGS, METRICS, TRACES
 from spanwatch.otel.sampler import GenAISampler
 from spanwatch.otel.switching import OwnLoggerProvider, OwnMeterProvider, OwnTracerProvider
 from spanwatch.otel.version import VERSION
+
+_REPLACES = "replace_default_processor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ class Traces(_Attachment):
         self._hinge = SpanHinge(self._inside(whole=False))
         add = getattr(provider, "add_span_processor", None)
         if add is not None:
-            add(self._hinge)
+            add(self._hinge, **_beside(add))
         note = None if add is not None else f"{type(provider).__qualname__} takes no processor: its spans are not seen"
         self.host.joined("traces", note)
 
@@ -267,6 +270,15 @@ class Logs(_Attachment):
             self.host.opened(outlet)
             targets.append(processor)
         return LogHinge(*targets, joined=self.is_joined)
+
+
+def _beside(add: Callable[..., object]) -> dict[str, bool]:
+    """What keeps the provider's own exporter: Phoenix's takes it out for the first processor that is added."""
+    try:
+        known = inspect.signature(add).parameters
+    except (TypeError, ValueError):
+        return {}
+    return {_REPLACES: False} if _REPLACES in known else {}
 
 
 def _tracer(provider: trace.TracerProvider) -> trace.Tracer:

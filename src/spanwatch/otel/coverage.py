@@ -37,7 +37,7 @@ ENGINES: dict[str, Engine] = {
             "cancelled calls",
             "responses that fail or stay incomplete",
             "failures in mid-stream",
-            "raw streams",
+            "usage of raw streams",
         ),
     ),
     "genai": Engine(

@@ -81,9 +81,8 @@ def logfire_operation(attributes: Attributes, _name: str) -> str | None:
         return PENDING
     begun = "gen_ai.input.messages" in attributes or "request_data" in attributes
     answered = any(key in attributes for key in _LOGFIRE_ANSWERED)
-    if kind == "span" and begun and not answered and attributes.get(names.RESPONSE_MODEL) is not None:
-        return PENDING
-    return None
+    failed = (count(attributes.get("logfire.level_num")) or 0) >= _LOGFIRE_ERROR
+    return PENDING if kind == "span" and begun and not answered and not failed else None
 
 
 def gemini(attributes: Attributes) -> Fields:
@@ -179,4 +178,5 @@ _LANGFUSE_OPERATIONS = {
     "retriever": names.RETRIEVAL,
     **dict.fromkeys(("span", "event", "evaluator", "guardrail"), PENDING),
 }
+_LOGFIRE_ERROR = 17  # the level of a span that an exception left
 _LOGFIRE_ANSWERED = (names.USAGE_INPUT_TOKENS, names.USAGE_OUTPUT_TOKENS, names.RESPONSE_ID, names.ERROR_TYPE)

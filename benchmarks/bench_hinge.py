@@ -1,0 +1,111 @@
+"""What the hinge costs for each span of another instrumentation, in CPU time: `python -m benchmarks.bench_hinge`.
+
+The same recorded spans are started and ended with a provider that has our processor, and with one that has one that
+does nothing, in turn, round after round; a figure is the median of the differences. Included: reading the dialect,
+deduplicating, pricing, charging no budget, the journal's record of span and call, and the queue for the metrics.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.trace import SpanKind
+
+from spanwatch.core.prices import PriceBook
+from spanwatch.otel.frames import Frames
+from spanwatch.otel.guard import Guard
+from spanwatch.otel.journal import Journal, Origin
+from spanwatch.otel.pipeline import Pipeline
+from spanwatch.otel.processor import CallProcessor
+from spanwatch.otel.recorder import Recorder
+from spanwatch.otel.worker import Worker
+
+RECORDED = Path(__file__).resolve().parent.parent / "tests" / "core" / "dialects" / "recorded"
+PACKAGES = ("openllmetry", "genai", "openinference", "langchain_openinference", "litellm", "vercel")
+LIMIT_US = 40.0
+OTHER: dict[str, Any] = {"http.request.method": "GET", "http.route": "/orders/{id}", "http.response.status_code": 200}
+
+
+def spans_of(package: str) -> list[dict[str, Any]]:
+    """The model calls that were recorded of a package."""
+    recorded = json.loads((RECORDED / f"{package}.json").read_text(encoding="utf-8"))["spans"]
+    told = [span for span in recorded if any("token" in name or "Tokens" in name for name in span["attributes"])]
+    return [{**span, "attributes": _plain(span["attributes"])} for span in told]
+
+
+def _plain(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in attributes.items()}
+
+
+class _Idle(SpanProcessor):
+    """What every provider with one processor pays."""
+
+
+def provider(processor: SpanProcessor) -> TracerProvider:
+    """A provider with one processor."""
+    made = TracerProvider(shutdown_on_exit=False)
+    made.add_span_processor(processor)
+    return made
+
+
+def hinge(home: Path, worker: Worker, guard: Guard) -> CallProcessor:
+    """Our processor as a process has it, with a journal and no exporter."""
+    journal = Journal(home, Origin("bench"), lambda: uuid.uuid4().hex, lost=worker.lost)
+    return CallProcessor(Pipeline(PriceBook().price_call, worker, Frames(), guard, journal=journal))
+
+
+def cpu_us(tracers: TracerProvider, spans: list[dict[str, Any]], times: int) -> float:
+    """Microseconds of this thread for each span."""
+    begun, serial = time.thread_time_ns(), uuid.uuid4().hex
+    for number in range(times):
+        for index, span in enumerate(spans):
+            attributes = span["attributes"]
+            tracer = tracers.get_tracer(span["scope"])
+            made = tracer.start_span(span["name"], kind=SpanKind.CLIENT, attributes=attributes)
+            if "gen_ai.response.id" in attributes:
+                made.set_attribute("gen_ai.response.id", f"{serial}-{number}-{index}")
+            made.end()
+    return (time.thread_time_ns() - begun) / times / len(spans) / 1000
+
+
+def measured(spans: list[dict[str, Any]], rounds: int, times: int) -> float:
+    """Microseconds that the hinge adds to each span, the median over the rounds."""
+    with tempfile.TemporaryDirectory() as folder:
+        guard = Guard()
+        worker = Worker(Recorder(NoOpMeterProvider().get_meter("bench")), guard)
+        ours, idle = provider(hinge(Path(folder), worker, guard)), provider(_Idle())
+        run: Callable[[TracerProvider], float] = lambda tracers: cpu_us(tracers, spans, times)  # noqa: E731 (three words)
+        run(ours), run(idle)
+        found = [run(ours) - run(idle) for _ in range(rounds)]
+        worker.stop(10)
+    return statistics.median(found)
+
+
+def main() -> None:
+    """Print a row for each package."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--times", type=int, default=200)
+    options = parser.parse_args()
+    print(
+        f"Python {platform.python_version()}; microseconds of CPU that the hinge adds to each span (limit {LIMIT_US:g})"
+    )
+    rows = {package: spans_of(package) for package in PACKAGES}
+    rows["no GenAI span"] = [{"name": "GET", "scope": "opentelemetry.instrumentation.flask", "attributes": OTHER}]
+    for name, spans in rows.items():
+        print(f"{name:26}{measured(spans, options.rounds, options.times):8.1f}")
+
+
+if __name__ == "__main__":
+    main()
