@@ -1,4 +1,6 @@
-"""Measure the looking verbs on a large store, as whole commands: python -m benchmarks.bench_store.
+"""Measure the looking verbs on a large store, as whole commands, and refreshes of the live view of its last day.
+
+python -m benchmarks.bench_store
 
 Prints a Markdown line. `--home` keeps the store of 1,000,000 calls and one trace of 100,000 spans for the next time.
 """
@@ -14,10 +16,13 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.generate_calls import BIG_TRACE, generate
+from benchmarks.generate_calls import BIG_TRACE, add_call, generate
+from spanwatch.core.health import Thresholds
+from spanwatch.reports.watching.watch import Watch
 
 CALLS, SPANS, TURNS = 1_000_000, 100_000, 5
-AIMS = {"report": 1.0, "report of 7 days by user": 1.0, "trace": 2.0, "traces": 1.0}
+DAY_S = 86_400.0
+AIMS = {"report": 1.0, "report of 7 days by user": 1.0, "trace": 2.0, "traces": 1.0, "refresh of top": 0.2}
 
 
 def commands(since: str) -> dict[str, list[str]]:
@@ -49,6 +54,19 @@ def measured(home: Path) -> dict[str, float]:
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
+def refreshed(home: Path) -> float:
+    """The median of TURNS readings of the live view, after the first one, while a call comes between each two."""
+    watch, times = Watch(home, DAY_S, Thresholds()), []
+    for turn in range(TURNS + 1):
+        add_call(home, time.time_ns())
+        began = time.perf_counter()
+        watch.look(time.time_ns())
+        if turn:
+            times.append(time.perf_counter() - began)
+    watch.close()
+    return statistics.median(times)
+
+
 def main() -> None:
     """Make the store where there is none, and measure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_store", description=__doc__)
@@ -58,7 +76,7 @@ def main() -> None:
         home = args.home or Path(scratch) / "store"
         if not (home / "store.db").exists():
             generate(home, CALLS, spans=SPANS)
-        found = measured(home)
+        found = {**measured(home), "refresh of top": refreshed(home)}
     figures = ", ".join(f"`{name}` {took:.2f} s (aim {AIMS[name]:g} s)" for name, took in found.items())
     print(f"{CALLS:,} calls, a trace of {SPANS:,} spans, {datetime.now(UTC):%Y-%m-%d}: {figures}")
 

@@ -92,6 +92,12 @@ def generate(home: Path, count: int, *, spans: int = 0, until_ns: int | None = N
         project(home)
 
 
+def add_call(home: Path, at_ns: int) -> None:
+    """One more call, in the journal as a process would leave it."""
+    call = _call(at_ns, at_ns - 1_000_000_000, 900_000_000, random.Random(at_ns))
+    _journal(home, [("call", call_body(call))])
+
+
 def big_trace(count: int, until_ns: int, chance: random.Random) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Records of one trace: each span below one of the hundred before it."""
     started = until_ns - count * 1_000_000

@@ -1,5 +1,6 @@
 """The page that is sent: opened and clicked in a real Chromium; hostile names stay names; nothing is loaded."""
 
+import base64
 import re
 from html.parser import HTMLParser
 
@@ -69,6 +70,12 @@ def test_a_real_browser_shows_sorts_opens_and_darkens_it_and_asks_for_nothing(pa
         tab.click(f"{trace} summary")
         assert tab.evaluate(f'document.querySelector("{trace}").open')
         assert tab.evaluate(f'document.querySelector("{trace} rect.call").getBoundingClientRect().width') > 10
+
+        closed = "document.querySelectorAll('details:not([open])').length"
+        assert tab.evaluate(closed) > 0
+        paper = base64.b64decode(tab.ask("Page.printToPDF")["data"])
+        assert paper.startswith(b"%PDF")
+        assert tab.evaluate(closed) == 0  # on paper nobody can click
 
         assert tab.evaluate("document.title") == "spanwatch report"
         assert tab.evaluate("document.querySelectorAll('img').length") == 0
