@@ -121,6 +121,7 @@ def _findings(args: argparse.Namespace, examined: _Examined) -> Iterator[Finding
     told = {} if args.no_send else _marked(args, 10.0 if taken else 1.0)
     yield from surroundings.providers(settings, os.environ, told.get("present", {}))
     yield surroundings.instrumentation(settings, told.get("wrapped"))
+    yield from surroundings.pairs(settings)
     yield from surroundings.content(settings, os.environ)
     yield keeping.journal(settings)
     yield keeping.loss(settings)

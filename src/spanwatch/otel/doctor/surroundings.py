@@ -10,6 +10,7 @@ from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 
 from spanwatch.core.diagnosis import Finding, Level
 from spanwatch.core.settings import Settings
+from spanwatch.otel.coverage import ENGINES
 
 _SHOWN = ("spanwatch", "opentelemetry-sdk", "opentelemetry-exporter-otlp", "openai")
 _FAMILY = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "opentelemetry-exporter-otlp-proto-grpc")
@@ -20,6 +21,20 @@ _INSTRUMENTATIONS = {
     "opentelemetry-instrumentation-openai-v2": "openai",
     "opentelemetry-instrumentation-genai-openai": "openai",
     "openinference-instrumentation-openai": "openai",
+}
+_PAIRS = {  # a library and the instrumentations of it
+    "langchain": ("opentelemetry-instrumentation-langchain", "openinference-instrumentation-langchain"),
+    "llama-index": ("opentelemetry-instrumentation-llamaindex", "openinference-instrumentation-llama-index"),
+    "anthropic": ("opentelemetry-instrumentation-anthropic", "openinference-instrumentation-anthropic"),
+    "google-genai": (
+        "opentelemetry-instrumentation-google-generativeai",
+        "openinference-instrumentation-google-genai",
+    ),
+    "openai-agents": (
+        "opentelemetry-instrumentation-openai-agents",
+        "opentelemetry-instrumentation-genai-openai-agents",
+        "openinference-instrumentation-openai-agents",
+    ),
 }
 _SET_PROVIDERS = ("ddtrace", "traceloop-sdk", "logfire", "openlit", "arize-phoenix-otel", "newrelic")
 _CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -77,15 +92,25 @@ def instrumentation(settings: Settings, wrapped: str | None) -> Finding:
         text = f"the OpenAI client is wrapped already, by {wrapped}: calls get two spans and are counted once"
         fix = "set OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=openai, or SPANWATCH_OPENAI=none to keep the other"
         return Finding(check, Level.WARN, text, fix)
-    others = [
-        name
-        for name in _installed(_INSTRUMENTATIONS)
-        if (name, engine) != (next(iter(_INSTRUMENTATIONS)), "openllmetry")
-    ]
+    chosen = ENGINES[engine].distribution if engine in ENGINES else None
+    others = [name for name in _installed(_INSTRUMENTATIONS) if name != chosen]
     text = f"the OpenAI client is seen by {engine}"
     if others:
         text += f"; installed too, and counted once if the program starts it: {', '.join(others)}"
     return Finding(check, Level.OK, text)
+
+
+def pairs(settings: Settings) -> list[Finding]:
+    """Frameworks for which two instrumentations are installed: where both are started, each step has two spans."""
+    found = []
+    for library, distributions in _PAIRS.items():
+        both = list(_installed(distributions))
+        if library == "openai-agents" and settings.agents:
+            both.insert(0, "spanwatch (agents=True)")
+        if len(both) > 1:
+            text = f"{library} has {' and '.join(both)}: together they make two spans of each step; calls count once"
+            found.append(Finding("frameworks", Level.WARN, text, f"keep one of them: pip uninstall {both[-1]}"))
+    return found
 
 
 def content(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
