@@ -8,7 +8,7 @@ from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
 from spanwatch.core import names
@@ -128,7 +128,7 @@ class CallProcessor(SpanProcessor):
         frame = self._frames.of(context.span_id)
         if frame is not None and frame.ended:  # a call of ours whose span lost its attributes
             return span
-        call = read_call(_facts(span), f"{context.trace_id & _HALF:016x}{context.span_id:016x}")
+        call = read_call(_facts(span, attributes), f"{context.trace_id & _HALF:016x}{context.span_id:016x}")
         if call is None:
             self._none(frame, span, attributes)
             return span
@@ -198,30 +198,30 @@ def _ours(span: ReadableSpan) -> bool:
     return scope == names.SCOPE or scope.startswith(names.SCOPE + ".")
 
 
-def _facts(span: ReadableSpan) -> SpanFacts:
-    context, started = span.context, span.start_time or 0
+def _facts(span: ReadableSpan, attributes: Mapping[str, Any]) -> SpanFacts:
+    context, started, events = span.context, span.start_time or 0, span.events
     return SpanFacts(
         name=span.name,
-        attributes=plain(span.attributes or {}),
+        attributes=attributes,
         started_ns=started,
         ended_ns=span.end_time or started,
         failed=span.status.status_code is StatusCode.ERROR,
-        exception_type=_exception_type(span),
+        exception_type=_exception_type(events) if events else None,
         trace_id=format_trace_id(context.trace_id),
         span_id=format_span_id(context.span_id),
         parent_span_id=None if span.parent is None else format_span_id(span.parent.span_id),
         sampled=context.trace_flags.sampled,
         scope=_scope(span),
-        first_chunk_ns=_first_chunk(span),
+        first_chunk_ns=_first_chunk(events) if events else None,
     )
 
 
-def _first_chunk(span: ReadableSpan) -> int | None:
-    return next((event.timestamp for event in span.events if event.name == FIRST_TOKEN), None)
+def _first_chunk(events: Sequence[Event]) -> int | None:
+    return next((event.timestamp for event in events if event.name == FIRST_TOKEN), None)
 
 
-def _exception_type(span: ReadableSpan) -> str | None:
-    for event in span.events:
+def _exception_type(events: Sequence[Event]) -> str | None:
+    for event in events:
         if event.name == "exception" and event.attributes is not None:
             found = event.attributes.get(names.EXCEPTION_TYPE)
             return found if isinstance(found, str) else None

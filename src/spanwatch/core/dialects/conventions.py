@@ -10,9 +10,11 @@ from spanwatch.core.dialects.values import (
     count,
     dollars,
     flag,
+    indexed,
     port,
     provider,
     read,
+    read_indexed,
     seconds,
     text,
     texts,
@@ -21,7 +23,7 @@ from spanwatch.core.dialects.values import (
 
 def current(attributes: Attributes) -> Fields:
     """The convention of October 2026."""
-    found = read(attributes, _CURRENT)
+    found = {**read(attributes, INHERITED), **read_indexed(attributes, _CURRENT)}
     tier = found.get("service_tier")
     if tier is not None:
         found["price_context"] = (("service_tier", tier),)
@@ -79,7 +81,7 @@ INHERITED: Table = (
     ("user_id", "traceloop.association.properties.user_id", text),
     ("conversation_id", names.CONVERSATION_ID, text),
 )
-_CURRENT: Table = (
+_CURRENT_TABLE: Table = (
     ("provider", names.PROVIDER_NAME, provider),
     ("request_model", names.REQUEST_MODEL, text),
     ("response_model", names.RESPONSE_MODEL, text),
@@ -94,9 +96,9 @@ _CURRENT: Table = (
     ("api", names.OPENAI_API_TYPE, text),
     ("agent", names.AGENT_NAME, text),
     ("app_version", names.APP_VERSION, text),
-    *INHERITED,
     *((unit, attribute, count) for unit, attribute in names.USAGE_ATTRIBUTES.items()),
 )
+_CURRENT = indexed(_CURRENT_TABLE)
 _OF_1_41: Table = (("cache_write_tokens", "gen_ai.usage.cache_creation.input_tokens", count),)
 _OF_1_36: Table = (
     ("provider", "gen_ai.system", provider),

@@ -29,6 +29,22 @@ def read(attributes: Attributes, table: Table) -> Fields:
     return found
 
 
+def indexed(table: Table) -> Mapping[str, tuple[str, Callable[[Any], Any]]]:
+    """A table in which no field stands twice, by attribute; for one that is longer than most spans."""
+    return {attribute: (field, convert) for field, attribute, convert in table}
+
+
+def read_indexed(attributes: Attributes, index: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Fields:
+    """The same as `read`, in time of the attributes."""
+    found: Fields = {}
+    for attribute in attributes.keys() & index.keys():
+        field, convert = index[attribute]
+        value = convert(attributes[attribute])
+        if value is not None:
+            found[field] = value
+    return found
+
+
 def text(value: Any) -> str | None:
     """A text that is not empty."""
     return str(value) if isinstance(value, str) and value else None
