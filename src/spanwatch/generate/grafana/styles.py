@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from spanwatch.core import names
 from spanwatch.core.prometheus import label_name
 from spanwatch.generate.grafana import asking
 from spanwatch.generate.grafana.declared import Panel
 from spanwatch.generate.grafana.sdk import sdk
+
+_ENDINGS = {"ok": "green", "error": "red", "cancelled": "yellow", "abandoned": "orange", "refused": "purple"}
+_ENDINGS_TOLD = {asking.legend((key,)) for key in (names.OUTCOME, names.CALL_STATUS)}
 
 
 def _timeseries(found: Any, panel: Panel) -> None:
@@ -25,6 +29,10 @@ def _timeseries(found: Any, panel: Panel) -> None:
     if panel.steps:
         style = common.GraphThresholdsStyleConfig().mode(models.GraphThresholdsStyleMode.DASHED)
         found.thresholds_style(style)
+    if any(query.legend in _ENDINGS_TOLD for query in panel.queries):
+        for ending, colour in _ENDINGS.items():
+            fixed = {"mode": "fixed", "fixedColor": colour}
+            found.override_by_name(ending, [sdk("models.dashboard").DynamicConfigValue(id_val="color", value=fixed)])
 
 
 def _stat(found: Any, panel: Panel) -> None:
