@@ -29,7 +29,7 @@ function frames(panel) {
       config: field.type === 'number'
         ? {
           displayNameFromDS: frame.name, unit: field.unit ?? unit, custom: custom(panel, number),
-          color: { mode: panel.type === 'stat' || panel.type === 'bargauge' ? 'thresholds' : 'palette-classic' },
+          color: given(panel, frame.name) ?? { mode: panel.type === 'stat' || panel.type === 'bargauge' ? 'thresholds' : 'palette-classic' },
         }
         : { custom: { align: 'auto', cellOptions: { type: 'auto' } } },
     })),
@@ -38,6 +38,11 @@ function frames(panel) {
     data, theme, fieldConfigRegistry: registry, replaceVariables: (text) => text,
     fieldConfig: { defaults: { min, max, thresholds, noValue }, overrides: [] },
   });
+}
+
+function given(panel, name) { // the colour that the dashboard gives to what is called so
+  const override = (panel.fieldConfig.overrides ?? []).find((each) => each.matcher.options === name);
+  return override?.properties.find((each) => each.id === 'color')?.value;
 }
 
 function custom(panel, number) {
