@@ -22,7 +22,7 @@ SAMPLED = SpanContext(trace_id=0xABC, span_id=0xDEF, is_remote=False, trace_flag
 PRICED = Cost(1_500_000_000, CostStatus.PRICED, source="genai-prices")
 
 
-OF_OTHERS = ("spanwatch.budget.", "spanwatch.feedback.")
+OF_OTHERS = ("spanwatch.budget.", "spanwatch.feedback.", "spanwatch.delivery.", "spanwatch.telemetry.unrecognised")
 
 
 def a_call(**fields):

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -114,6 +115,13 @@ def test_every_address_in_the_page_is_a_name_space(parts):
         "http://www.w3.org/2000/svg",
         "http://www.w3.org/1999/xlink",
     }
+
+
+def test_a_page_leaves_no_hook_in_the_imports_of_the_process(parts):
+    before = list(sys.meta_path)
+    sys.modules.pop("pygal", None)
+    written(parts)
+    assert sys.meta_path == before
 
 
 def test_unknown_cost_is_a_word_and_a_lower_bound_is_marked(parts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -100,4 +101,6 @@ def _pygal() -> Any:
         raise UsageError(
             "a page needs pygal, which draws its charts: pip install 'spanwatch[html]' (--markdown needs nothing)"
         ) from None
+    # It hooks into every later import of the process, for plug-ins of its own that nothing here uses.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
     return pygal
