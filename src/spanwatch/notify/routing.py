@@ -13,6 +13,12 @@ from spanwatch.core.rules.alert import ALERTNAME, SEVERITIES, Notification
 from spanwatch.core.rules.telling import Receiver
 
 Notifier = Callable[[Notification], object]
+_USUAL: Mapping[str, Any] = {
+    "severities": ("warning", "critical"),
+    "group_by": (ALERTNAME, "job"),
+    "repeat": "4h",
+    "whole": False,
+}
 _NAME = re.compile(r"[^\w.-]+")
 
 
@@ -28,11 +34,11 @@ def to(
     notifier: Notifier,
     *,
     name: str | None = None,
-    severities: Sequence[str] = ("warning", "critical"),
-    group_by: Sequence[str] = (ALERTNAME, "job"),
-    repeat: Duration = "4h",
+    severities: Sequence[str] | None = None,
+    group_by: Sequence[str] | None = None,
+    repeat: Duration | None = None,
 ) -> Route:
-    """Tell a notifier of alerts of these severities.
+    """Tell a notifier of alerts of these severities: by default warning and critical.
 
     `group_by` are labels: alerts that agree in them are told together. `repeat` is how long until what still fires is
     told again. `name` is what its notification log is kept by; by default the notifier's own.
@@ -43,15 +49,18 @@ def to(
     """
     if not callable(notifier):
         raise TypeError(f"a notifier is a callable that takes a Notification, not {notifier!r}")
+    usual: Mapping[str, Any] = {**_USUAL, **getattr(notifier, "route", {})}
+    severities = usual["severities"] if severities is None else tuple(severities)
     for severity in severities:
         if severity not in SEVERITIES:
             raise ConfigurationError(f"severities are {', '.join(SEVERITIES)}, not {severity!r}")
     try:
-        repeat_ns = int(seconds(repeat) * 1e9)
+        repeat_ns = int(seconds(usual["repeat"] if repeat is None else repeat) * 1e9)
     except ValueError as error:
         raise ConfigurationError(f"repeat: {error}") from None
-    receiver = Receiver(name or _named(notifier), frozenset(severities), tuple(group_by), repeat_ns)
-    return Route(notifier, receiver)
+    groups = tuple(usual["group_by"] if group_by is None else group_by)
+    chosen = Receiver(name or _named(notifier), frozenset(severities), groups, repeat_ns, whole=bool(usual["whole"]))
+    return Route(notifier, chosen)
 
 
 def routes_of(given: Iterable[Any], from_table: Callable[[Mapping[str, Any]], Route]) -> tuple[Route, ...]:

@@ -139,8 +139,24 @@ def test_pending_alerts_and_other_severities_are_not_told():
 def test_a_storm_is_one_summary_that_counts_for_all_groups():
     alerts = [alert_of(f"Rule{n}") for n in range(70)]
     (one,) = due(ALL, alerts, {}, T0)
-    assert (len(one.notification.alerts), one.notification.omitted, len(one.told)) == (50, 20, 70)
+    assert (len(one.notification.alerts), one.notification.omitted, len(one.told)) == (50, 20, 71)
     assert due(ALL, alerts, told_of([one]), T0 + SECOND_NS) == []
+
+
+def test_the_end_of_a_storm_is_told_under_its_own_key():
+    alerts = [alert_of(f"Rule{n}") for n in range(30)]
+    known = told_of(due(ALL, alerts, {}, T0))
+    over = [dataclasses.replace(alert, state=State.RESOLVED, ended_ns=T0) for alert in alerts]
+    part = due(ALL, [*over[:5], *alerts[5:]], known, T0)
+    assert {each.notification.status for each in part} == {"resolved"}
+    assert "storm" not in {each.notification.key for each in part}
+    known |= told_of(part)
+    keys = [each.notification.key for each in due(ALL, over[:15] + alerts[15:], known, T0)]
+    assert "storm" not in keys
+    known |= told_of(due(ALL, over[:20] + alerts[20:], known, T0))
+    (*_, last) = due(ALL, over, known, T0)
+    assert (last.notification.key, last.notification.status) == ("storm", "resolved")
+    assert due(ALL, over, known | told_of(due(ALL, over, known, T0)), T0) == []
 
 
 def test_told_survives_the_store():

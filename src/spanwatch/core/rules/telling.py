@@ -57,6 +57,7 @@ class Receiver:
     severities: frozenset[str]
     group_by: tuple[str, ...] = (ALERTNAME, "job")
     repeat_ns: int = REPEAT_NS
+    whole: bool = False  # every alert in one notification, however many: who is told routes them itself
 
 
 def due(
@@ -78,6 +79,8 @@ def due(
             found.append(one)
     if len(found) > GROUPS_AT_ONCE:
         found = [_summary(receiver, found)]
+    elif (over := _storm_is_over(receiver, groups, told.get(STORM), now_ns)) is not None:
+        found.append(over)
     return [replace(each, notification=replace(each.notification, service=service)) for each in found]
 
 
@@ -91,7 +94,8 @@ def _due(receiver: Receiver, labels: Labels, members: Sequence[Alert], told: Tol
     if not (is_new or over or is_repeat):
         return None
     alerts = (*sorted(firing.values(), key=lambda each: (each.since_ns, each.labels)), *over)
-    shown, omitted = alerts[:ALERTS_AT_ONCE], max(0, len(alerts) - ALERTS_AT_ONCE)
+    most = len(alerts) if receiver.whole else ALERTS_AT_ONCE
+    shown, omitted = alerts[:most], max(0, len(alerts) - most)
     status = "firing" if firing else "resolved"
     notification = Notification(receiver.name, key, status, labels, shown, omitted)  # type: ignore[arg-type]
     return Due(notification, ((key, Told(frozenset(firing), now_ns)),))
@@ -105,7 +109,23 @@ def _summary(receiver: Receiver, found: Sequence[Due]) -> Due:
     status = "firing" if any(alert.state is State.FIRING for alert in alerts) else "resolved"
     more = len(alerts) + sum(each.notification.omitted for each in found) - len(shown)
     notification = Notification(receiver.name, STORM, status, (), shown, more)  # type: ignore[arg-type]
-    return Due(notification, tuple(pair for each in found for pair in each.told))
+    told = tuple(pair for each in found for pair in each.told)
+    firing = frozenset[str]().union(*(each.firing for _, each in told))
+    return Due(notification, (*told, (STORM, Told(firing, max(each.at_ns for _, each in told)))))
+
+
+def _storm_is_over(
+    receiver: Receiver, groups: Mapping[str, Sequence[Alert]], told: Told | None, now_ns: int
+) -> Due | None:
+    """The end of a storm that was told as one: nothing of it fires any more."""
+    known = [alert for members in groups.values() for alert in members]
+    if told is None or not told.firing:
+        return None
+    if any(alert.fingerprint in told.firing and alert.state is State.FIRING for alert in known):
+        return None
+    over = tuple(alert for alert in known if alert.fingerprint in told.firing)
+    notification = Notification(receiver.name, STORM, "resolved", (), over[:ALERTS_AT_ONCE], len(over[ALERTS_AT_ONCE:]))
+    return Due(notification, ((STORM, Told(frozenset(), now_ns)),))
 
 
 def group_key(labels: Labels) -> str:
