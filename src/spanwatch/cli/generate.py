@@ -1,6 +1,8 @@
-"""Write what is derived from the registry of metrics: Grafana's dashboards.
+"""Write what is derived from the registry of metrics: Grafana's dashboards, and Prometheus' rules.
 
   grafana    dashboards as classic JSON (grafana/dashboards), for Grafana 11 and later
+  prometheus-rules   the rules configured here, else the shipped ones with their unit tests
+                     (collector-config/prometheus/rules)
 
 The same version of spanwatch writes the same bytes. Files of that name are overwritten, others left alone.
 
@@ -18,9 +20,17 @@ from pathlib import Path
 from spanwatch.cli.screen import write
 from spanwatch.core.errors import UsageError
 from spanwatch.generate.grafana.render import files
+from spanwatch.generate.prometheus_rules import files as prometheus_rules
+from spanwatch.otel.environment import settings_from
 
 # What can be generated: where it is written by default, and the text of each file.
-GENERATORS: Mapping[str, tuple[str, Callable[[], Mapping[str, str]]]] = {"grafana": ("grafana/dashboards", files)}
+GENERATORS: Mapping[str, tuple[str, Callable[[], Mapping[str, str]]]] = {
+    "grafana": ("grafana/dashboards", files),
+    "prometheus-rules": (
+        "collector-config/prometheus/rules",
+        lambda: prometheus_rules(settings_from({}).rules or None),
+    ),
+}
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
