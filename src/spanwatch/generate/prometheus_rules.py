@@ -21,7 +21,7 @@ from spanwatch.core.rules.making import series
 from spanwatch.core.rules.templates import filled
 
 GROUP = "spanwatch"
-RULES, TESTS = "spanwatch.yaml", "spanwatch_test.yaml"
+RULES, TESTS = f"{GROUP}.yaml", f"{GROUP}_test.yaml"
 NO_DATA = "NoData"
 _HEAD = "# Written by `spanwatch generate prometheus-rules`: what spanwatch evaluates in process, for Prometheus.\n"
 _FOR_TESTS = "# Unit tests of spanwatch.yaml: promtool test rules, or spanwatch rules test.\n"

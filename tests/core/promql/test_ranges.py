@@ -129,3 +129,28 @@ def test_the_increase_of_a_whole_counter_is_what_was_added(amounts):
 def test_a_window_ends_where_it_is_said_to():
     one = track(COUNTER)
     assert [run.first for run in one.window(30_000, 75_000)] == [45_000, 60_000, 75_000]
+
+
+told_values = st.tuples(st.integers(1, 40), st.sampled_from([None, 0.0, 1.0, 2.0]), st.booleans())
+
+
+@given(
+    st.lists(told_values, min_size=1, max_size=10),
+    st.integers(0, 30),
+    st.integers(-10, 200),
+    st.integers(1, 200),
+    st.sampled_from([0, 7]),
+)
+def test_a_window_in_short_is_the_window(told, after_last, begun, length, step):
+    times, at = [], 0
+    for gap, _, _ in told:
+        at += gap
+        times.append(at)
+    once = frozenset(n for n, (_, _, alone) in enumerate(told) if alone) if step else frozenset()
+    one = Track((), times, [value for _, value, _ in told], step, at + after_last, once)
+    runs, short = one.window(begun, begun + length), one.extent(begun, begun + length)
+    if not runs:
+        assert short is None
+        return
+    assert (short.first, short.last, short.told) == (runs[0].first, runs[-1].last, sum(run.told for run in runs))
+    assert list(short.values) == [run.value for run in runs]

@@ -6,7 +6,7 @@ import pytest
 
 from spanwatch.core.points import Identity, Point, pack
 from spanwatch.core.promql import RingSource
-from spanwatch.core.promql.ring import bound_text
+from spanwatch.core.promql.ring import Memory, bound_text
 from spanwatch.core.series import SECOND_NS, Ring, Series
 from tests.core.promql.rig import evaluated
 
@@ -83,3 +83,30 @@ def test_two_meters_with_an_instrument_of_one_name_stay_two_series():
 )
 def test_bounds_are_written_without_an_exponent(bound, text):
     assert bound_text(bound) == text
+
+
+def test_what_was_made_before_is_gone_on_with():
+    """Tracks that grow with the ring are those that a new source makes of it."""
+    ring, memory = Ring(), Memory()
+    for n in range(60):
+        counted = (float(n // 3 if n < 30 else n - 30),)
+        times = (n * 1.0, 0.1, 2.0, float(n // 2), 0.0, float(n))
+        points = [Point(CALLS, (T0 - 1_000) * 1_000_000, pack(counted)), Point(TIMES, T0 * 1_000_000, pack(times))]
+        ring.take(points if n % 20 < 17 else points[:1], (T0 + n * 7_000) * 1_000_000)
+        series = [Series(name, kept, ring.seen_ns, RESOURCE) for name, kept in ring.series()]
+        for text in ("increase(spanwatch_calls_total[1m])", "rate(spanwatch_request_duration_seconds_bucket[2m])"):
+            known, new = RingSource(series, memory=memory), RingSource(series)
+            assert evaluated(text, known, T0 + n * 7_000) == evaluated(text, new, T0 + n * 7_000)
+
+
+def test_a_series_that_was_born_with_its_first_sample_has_no_rate_before_the_second():
+    ring = Ring()
+    at_ns = (T0 - 15_000) * 1_000_000 + 5
+    ring.take([Point(CALLS, at_ns - 1, pack((3.0,)))], at_ns)
+    source = RingSource([Series(name, kept, ring.seen_ns, RESOURCE) for name, kept in ring.series()])
+    for function in ("rate", "irate", "increase"):
+        assert evaluated(f"{function}(spanwatch_calls_total[5m])", source, T0 - 15_000 + 1) == {}
+    ring.take([Point(CALLS, at_ns - 1, pack((3.0,)))], at_ns + 15 * SECOND_NS)
+    source = RingSource([Series(name, kept, ring.seen_ns, RESOURCE) for name, kept in ring.series()])
+    (grown,) = evaluated("increase(spanwatch_calls_total[5m])", source, T0 + 1).values()
+    assert grown == pytest.approx(3.0, rel=1e-3)

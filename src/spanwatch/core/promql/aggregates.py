@@ -114,6 +114,8 @@ def _quantile(q: float, numbers: Sequence[float]) -> float:
     low = max(0, math.floor(rank))
     high = min(len(ordered) - 1, low + 1)
     weight = rank - math.floor(rank)
+    if not weight:
+        return ordered[low]
     return ordered[low] * (1 - weight) + ordered[high] * weight
 
 

@@ -25,7 +25,7 @@ from spanwatch.core.promql.nodes import (
     shape,
 )
 from spanwatch.core.promql.operators import COMPARISONS, nameless, of_scalars, of_sets, of_vector, of_vectors
-from spanwatch.core.promql.ranges import FUNCTIONS
+from spanwatch.core.promql.ranges import FUNCTIONS, IN_SHORT
 from spanwatch.core.promql.tracks import NAME, Element, Source, Value
 
 Vector = list[Element]
@@ -77,7 +77,7 @@ class Evaluation:
         """A function."""
         if node.function == "time":
             return self.at_ms / 1e3
-        if node.function in FUNCTIONS:
+        if node.function in FUNCTIONS or node.function in IN_SHORT:
             return self._over_time(node)
         if node.function in {"absent", "absent_over_time"}:
             return self._absent(node)
@@ -135,10 +135,15 @@ class Evaluation:
         window = cast("Range", node.args[0])
         until = self.at_ms - window.selector.offset_ms
         after = until - window.length_ms
-        compute = FUNCTIONS[node.function]
         results: Vector = []
+        in_short, compute = IN_SHORT.get(node.function), FUNCTIONS.get(node.function)
         for track in self._source.find(window.selector):
-            value = compute(track.window(after, until), (after, until))
+            value = None
+            if in_short is not None:
+                found = track.extent(after, until)
+                value = None if found is None else in_short(found, (after, until))
+            elif compute is not None:
+                value = compute(track.window(after, until), (after, until))
             if value is not None:
                 results.append(Element(track.labels, value))
         if node.function in _KEEP_NAME:

@@ -31,13 +31,13 @@ from spanwatch.core.promql.nodes import (
     children,
     shape,
 )
-from spanwatch.core.promql.ranges import FUNCTIONS
+from spanwatch.core.promql.ranges import FUNCTIONS, IN_SHORT
 from spanwatch.core.promql.regex import Pattern, Unsupported
 from spanwatch.core.promql.text import Word, called, ranges, refusal, words
 
 MAX_WINDOW_MS = 3 * 86_400_000
 
-OVER_TIME = frozenset({*FUNCTIONS, "absent_over_time"})
+OVER_TIME = frozenset({*FUNCTIONS, *IN_SHORT, "absent_over_time"})
 INSTANT = frozenset({*OF_ELEMENTS, "absent", "histogram_quantile", "scalar", "time", "vector"})
 AGGREGATIONS = frozenset({*OF_NUMBERS, "count", "group", "topk", "bottomk", "quantile"})
 _BEFORE_BRACKETS = frozenset(

@@ -11,52 +11,52 @@ from itertools import pairwise
 
 from spanwatch.core.points import Distribution
 from spanwatch.core.promql import native
-from spanwatch.core.promql.tracks import Run, Value
+from spanwatch.core.promql.tracks import Extent, Run, Value
 
 Window = tuple[int, int]  # after, until: UNIX milliseconds
 _LIMIT = 1.1  # of the mean distance between samples: so far from an edge a series is taken to reach it
 
 
-def rate(runs: Sequence[Run], window: Window) -> Value | None:
+def rate(found: Extent, window: Window) -> Value | None:
     """Increase per second of a counter."""
-    grown = increase(runs, window)
+    grown = increase(found, window)
     seconds = (window[1] - window[0]) / 1e3
     if grown is None or isinstance(grown, float):
         return None if grown is None else grown / seconds
     return native.scaled(grown, 1 / seconds)
 
 
-def increase(runs: Sequence[Run], window: Window) -> Value | None:
+def increase(found: Extent, window: Window) -> Value | None:
     """How much a counter grew, resets included, extrapolated to the window's edges."""
-    return _extrapolated(runs, window, counter=True)
+    return _extrapolated(found, window, counter=True)
 
 
-def delta(runs: Sequence[Run], window: Window) -> Value | None:
+def delta(found: Extent, window: Window) -> Value | None:
     """Last minus first of a gauge, extrapolated to the window's edges."""
-    return _extrapolated(runs, window, counter=False)
+    return _extrapolated(found, window, counter=False)
 
 
-def _extrapolated(runs: Sequence[Run], window: Window, *, counter: bool) -> Value | None:
-    told = sum(run.told for run in runs)
-    if told < 2:
+def _extrapolated(found: Extent, window: Window, *, counter: bool) -> Value | None:
+    if found.told < 2 or found.last <= found.first:  # a birth in the millisecond of the first sample is no distance
         return None
-    histograms = [run.value for run in runs if isinstance(run.value, Distribution)]
+    kinds = set(map(type, found.values))
     result: Value
-    if histograms:
-        if len(histograms) < len(runs):
+    if Distribution in kinds:
+        if len(kinds) > 1:
             return None  # of both kinds: neither is true of the whole
+        histograms: Sequence[Distribution] = found.values  # type: ignore[assignment]  # all of them
         result = native.increase(histograms) if counter else native.minus(histograms[-1], histograms[0])
         begun, grown = histograms[0].count, result.count
     else:
-        values = [run.value for run in runs]
-        result = grown = _increase(values) if counter else values[-1] - values[0]  # type: ignore[arg-type,operator]  # floats all
-        begun = values[0]  # type: ignore[assignment]  # a float
-    factor = _factor(runs, window, told, (begun, grown) if counter else None)
+        values: Sequence[float] = found.values  # type: ignore[assignment]  # floats all
+        begun, result = values[0], _increase(values) if counter else values[-1] - values[0]
+        grown = result
+    factor = _factor(found, window, (begun, grown) if counter else None)
     return native.scaled(result, factor) if isinstance(result, Distribution) else result * factor
 
 
-def _factor(runs: Sequence[Run], window: Window, told: int, counted: tuple[float, float] | None) -> float:
-    first, last = runs[0].first, runs[-1].last
+def _factor(found: Extent, window: Window, counted: tuple[float, float] | None) -> float:
+    first, last, told, _ = found
     sampled = (last - first) / 1e3
     mean = sampled / (told - 1)
     to_start, to_end = (first - window[0]) / 1e3, (window[1] - last) / 1e3
@@ -72,12 +72,10 @@ def _factor(runs: Sequence[Run], window: Window, told: int, counted: tuple[float
 
 
 def _increase(values: Sequence[float]) -> float:
-    result, before = values[-1] - values[0], values[0]
-    for value in values[1:]:
-        if value < before:
-            result += before
-        before = value
-    return result
+    result = values[-1] - values[0]
+    if sorted(values) == values:  # it never fell: the quickest way to know
+        return result
+    return result + sum([one for one, after in pairwise(values) if after < one])
 
 
 def irate(runs: Sequence[Run], _window: Window) -> Value | None:
@@ -86,6 +84,8 @@ def irate(runs: Sequence[Run], _window: Window) -> Value | None:
     if pair is None:
         return None
     (earlier, value), (later, now) = pair
+    if later <= earlier:
+        return None
     grown = now if now < value else now - value
     return grown / ((later - earlier) / 1e3)
 
@@ -193,10 +193,8 @@ def last_over_time(runs: Sequence[Run], _window: Window) -> Value | None:
     return runs[-1].value if runs else None
 
 
+IN_SHORT: dict[str, Callable[[Extent, Window], Value | None]] = {"rate": rate, "increase": increase, "delta": delta}
 FUNCTIONS: dict[str, Callable[[Sequence[Run], Window], Value | None]] = {
-    "rate": rate,
-    "increase": increase,
-    "delta": delta,
     "irate": irate,
     "idelta": idelta,
     "changes": changes,

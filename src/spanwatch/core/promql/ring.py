@@ -6,7 +6,7 @@ Its labels `job` and `service_name` are the service's name, and `instance` is th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import accumulate
 
@@ -22,7 +22,48 @@ TARGET = "target_info"
 _PROCESS = "process.pid"
 _NS_PER_MS = 1_000_000
 _SCOPE = "otel_scope_name"
+MOST_KNOWN = 20_000  # series by name whose tracks are remembered
 _HEAD = 3  # sum, minimum, maximum: then the buckets
+
+
+class Memory:
+    """Tracks that were made before, and are gone on with. One evaluation at a time uses them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, Labels, Identity], tuple[tuple[Sample, ...], list[Track]]] = {}
+
+    def tracks(self, name: str, suffix: str, series: Series, step_ms: int) -> Sequence[Track]:
+        """The tracks of one series under one name."""
+        key, until = (name, series.resource, series.identity), series.seen_ns // _NS_PER_MS
+        known = self._known.get(key)
+        if known is not None and known[0] == series.samples and known[1][0].step_ms == step_ms:
+            if known[1][0].until_ms != until:
+                for track in known[1]:
+                    track.until_ms = until
+            return known[1]
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        same = 0 if known is None or known[1][0].step_ms != step_ms else len(known[0]) - 1  # the last may be another
+        if known is not None and same > 0 and series.samples[:same] == known[0][:same]:
+            made = known[1]
+            _go_on(made, same, series, suffix)
+        else:
+            made = list(_tracks(name, suffix, series, step_ms))
+        self._known[key] = (series.samples, made)
+        return made
+
+
+def _go_on(made: Sequence[Track], same: int, series: Series, suffix: str) -> None:
+    """Put what came after the first `same` samples onto the tracks of a series."""
+    more, identity, first = series.samples[same:], series.identity, made[0]
+    times = [*first.times[:same], *[sample.at_ns // _NS_PER_MS for sample in more]]
+    births = [place + same for place in _births(identity, more)]
+    once = first.once
+    if births or any(place >= same for place in once):
+        once = frozenset({*(place for place in once if place < same), *births})
+    for track, values in zip(made, _values(identity, suffix, more), strict=True):
+        track.times, track.values = times, [*track.values[:same], *values]
+        track.until_ms, track.once = series.seen_ns // _NS_PER_MS, once
 
 
 class RingSource:
@@ -31,9 +72,11 @@ class RingSource:
     Args:
         series: Of all processes, from the ring and the store.
         step_ns: How often a collection is told, nanoseconds.
+        memory: What the source before made, so that only what is new is made again.
     """
 
-    def __init__(self, series: Iterable[Series], step_ns: int = 15 * SECOND_NS) -> None:
+    def __init__(self, series: Iterable[Series], step_ns: int = 15 * SECOND_NS, memory: Memory | None = None) -> None:
+        self._memory = Memory() if memory is None else memory
         self._step_ms = max(1, step_ns // _NS_PER_MS)
         self._makers: dict[str, list[tuple[Series, str]]] = {}
         self._made: dict[str, list[Track]] = {}
@@ -61,7 +104,7 @@ class RingSource:
     def _tracks(self, name: str) -> Iterator[Track]:
         seen: set[Labels] = set()
         for series, suffix in self._makers.get(name, ()):
-            for track in _tracks(name, suffix, series, self._step_ms):
+            for track in self._memory.tracks(name, suffix, series, self._step_ms):
                 labels = track.labels
                 if labels in seen:  # two meters of one process have an instrument of this name
                     labels = tuple(sorted((*labels, (_SCOPE, series.identity.scope))))
@@ -81,37 +124,25 @@ def _tracks(name: str, suffix: str, series: Series, step_ms: int) -> Iterator[Tr
     until = series.seen_ns // _NS_PER_MS
     once = frozenset(_births(identity, samples))
     labels = {NAME: name, **of_resource(series.resource), **{label_name(key): text for key, text in identity.labels}}
+    ends = [{LE: bound_text(bound)} for bound in (*identity.bounds, math.inf)] if suffix == "_bucket" else [{}]
+    for more, values in zip(ends, _values(identity, suffix, samples), strict=True):
+        pairs = tuple(sorted(pair for pair in {**labels, **more}.items() if pair[1]))
+        yield Track(pairs, times, values, step_ms, until, once)
 
-    def track(values: Sequence[Value | None], more: Mapping[str, str] | None = None) -> Track:
-        found = {**labels, **(more or {})}
-        return Track(tuple(sorted(each for each in found.items() if each[1])), times, values, step_ms, until, once)
 
+def _values(identity: Identity, suffix: str, samples: Sequence[Sample]) -> Sequence[list[Value | None]]:
+    """The values of each track of a series: of buckets one for each bound, else one."""
     if suffix == "_bucket":
-        yield from _buckets(identity, samples, track)
-    elif suffix:
-        read = _count if suffix == "_count" else _sum
-        yield track([None if sample.packed is None else read(sample.packed) for sample in samples])
-    else:
-        read_one: Callable[[bytes], Value] = value
-        if identity.kind == "exponential":
-            read_one = lambda packed: distribution(identity, packed)  # noqa: E731
-        yield track([None if sample.packed is None else read_one(sample.packed) for sample in samples])
-
-
-def _buckets(
-    identity: Identity, samples: Sequence[Sample], track: Callable[[Sequence[Value | None], Mapping[str, str]], Track]
-) -> Iterator[Track]:
-    rows = [None if sample.packed is None else list(accumulate(unpack(sample.packed)[_HEAD:])) for sample in samples]
-    for place, bound in enumerate((*identity.bounds, math.inf)):
-        yield track([None if row is None else row[place] for row in rows], {LE: bound_text(bound)})
+        rows = [None if each.packed is None else list(accumulate(unpack(each.packed)[_HEAD:])) for each in samples]
+        return [[None if row is None else row[place] for row in rows] for place in range(len(identity.bounds) + 1)]
+    read: Callable[[bytes], Value] = _count if suffix == "_count" else value  # a histogram's first number is its sum
+    if identity.kind == "exponential":
+        return [[None if each.packed is None else distribution(identity, each.packed) for each in samples]]
+    return [[None if each.packed is None else read(each.packed) for each in samples]]
 
 
 def _count(packed: bytes) -> float:
     return math.fsum(unpack(packed)[_HEAD:])
-
-
-def _sum(packed: bytes) -> float:
-    return unpack(packed)[0]
 
 
 def _births(identity: Identity, samples: Sequence[Sample]) -> Iterator[int]:

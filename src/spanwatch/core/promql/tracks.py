@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from spanwatch.core.points import Distribution, Labels
@@ -35,7 +36,16 @@ class Run(NamedTuple):
     told: int
 
 
-@dataclass(frozen=True, slots=True)
+class Extent(NamedTuple):
+    """A window in short: its first and last moment, how many samples were told, and the values without repeats."""
+
+    first: int
+    last: int
+    told: int
+    values: Sequence[Value]
+
+
+@dataclass(slots=True)
 class Track:
     """One series. A value of None marks where it ended; `times` are UNIX milliseconds, ascending.
 
@@ -72,6 +82,41 @@ class Track:
             ]
         return list(self._runs(max(0, low - 1), high, after_ms, until_ms))
 
+    def extent(self, after_ms: int, until_ms: int) -> Extent | None:
+        """What `window` finds, in short; None where there is nothing."""
+        times, step = self.times, self.step_ms
+        low, high = bisect_right(times, after_ms), bisect_right(times, until_ms)
+        inner = self.values[low:high]
+        if None in inner or (step and not self._is_plain(low, high)):
+            return _extent(self.window(after_ms, until_ms))
+        if not step:
+            return Extent(times[low], times[high - 1], high - low, inner) if high > low else None  # type: ignore[arg-type]
+        is_last = high == len(times)
+        end = min(until_ms, self.until_ms) if is_last else min(until_ms, times[high] - 1)
+        told, first, values = 0, 0, inner
+        if low:  # what stood before, and is told again inside
+            begun = times[low - 1]
+            stop = times[low] - 1 if low < high else end
+            again = max(0, (stop - begun) // step - max(0, (after_ms - begun) // step))
+            if again:
+                told, first = again, begun + ((after_ms - begun) // step + 1) * step
+                values = [self.values[low - 1], *inner]
+        if not inner:
+            return _extent(self.window(after_ms, until_ms))
+        begun = times[high - 1]
+        told += sum([(later - 1 - one) // step + 1 for one, later in pairwise(times[low:high])])
+        final = (end - begun) // step
+        last = begun + final * step
+        if is_last and end == self.until_ms > last:
+            final, last = final + 1, end
+        return Extent(first or times[low], last, told + final + 1, values)  # type: ignore[arg-type]  # no value is None
+
+    def _is_plain(self, low: int, high: int) -> bool:
+        """Whether nothing ended right before the window, and no sample of it is told once only."""
+        if low and self.values[low - 1] is None:
+            return False
+        return not self.once or not any(low - 1 <= place < high for place in self.once)
+
     def _runs(self, low: int, high: int, after_ms: int, until_ms: int) -> Iterator[Run]:
         for place in range(low, high):
             value, begun = self.values[place], self.times[place]
@@ -90,6 +135,12 @@ class Track:
                 count, last = count + 1, end
             if count > 0:
                 yield Run(begun + first * self.step_ms if count > 1 or last != end else last, last, value, count)
+
+
+def _extent(runs: Sequence[Run]) -> Extent | None:
+    if not runs:
+        return None
+    return Extent(runs[0].first, runs[-1].last, sum(run.told for run in runs), [run.value for run in runs])
 
 
 class Source(Protocol):

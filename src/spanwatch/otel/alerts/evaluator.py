@@ -14,6 +14,7 @@ from spanwatch.core.errors import EvaluationError, StoreError
 from spanwatch.core.points import Labels
 from spanwatch.core.promql import RingSource
 from spanwatch.core.promql.nodes import Selector
+from spanwatch.core.promql.ring import Memory
 from spanwatch.core.promql.tracks import LOOKBACK_MS
 from spanwatch.core.rules import Alert, Firing, Rule, State
 from spanwatch.core.rules.asking import Answer, Moment, ask
@@ -78,7 +79,7 @@ class Evaluator:
         self._by_name = {rule.name: rule for rule in rules}
         self._longest_ns = max((r.loaded.window_ms for r in rules if r.loaded is not None), default=0) * _MS
         self._couriers = [Courier(route, self._arrived, self._guard) for route in routes]
-        self.evidence = Evidence(wiring.home)
+        self.evidence, self._memory = Evidence(wiring.home), Memory()
         self._renew()
         self._daemon = Daemon("spanwatch-alerts", self._loop, self._renew)
         self._actions, self._checks = Bounded("spanwatch-alert-actions"), Bounded("spanwatch-alert-checks")
@@ -175,7 +176,7 @@ class Evaluator:
     def _step(self, now_ns: int) -> None:
         self._happened(now_ns)
         series = self._series(Window(now_ns - self._longest_ns - LOOKBACK_MS * _MS, now_ns))
-        moment = Moment(RingSource(series, self._wiring.step_ns), now_ns)
+        moment = Moment(RingSource(series, self._wiring.step_ns, self._memory), now_ns)
         before = self.book.alerts()
         self.book.keep_only(self._by_name)
         answers = [(rule, self._asked(rule, moment, now_ns)) for rule in self.rules]
