@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanwatch.core.redact import MAX_REDACTED, Redactor, redact
-from spanwatch.core.secret_shapes import REDACTED, is_secret_name
+from spanwatch.core.secret_shapes import REDACTED, is_secret_name, may_hold, secrets
 
 # Shapes of real keys with made-up bodies, put together here so that no scanner takes this file for a leak.
 BODY = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0"
@@ -311,3 +311,9 @@ def test_a_hostile_structure_is_replaced_and_not_raised():
     assert found["bad"] == "<Bad>"
     assert found["<Bad>"] == 1
     assert safe.cut >= 3
+
+
+@given(texts)
+def test_a_text_that_cannot_hold_a_secret_has_none(text):
+    if not may_hold(text):
+        assert list(secrets(text)) == []

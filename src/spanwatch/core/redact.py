@@ -7,11 +7,13 @@ shape, a password by its place in a URL, any value by the name that stands befor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from spanwatch.core.sanitise import MAX_TEXT, Sanitiser
-from spanwatch.core.secret_shapes import CUT, REDACTED, secrets, sort_of
+from spanwatch.core.sanitise import MAX_TEXT, Sanitiser, plain
+from spanwatch.core.secret_shapes import CUT, REDACTED, may_hold, secrets, sort_of
 
 MAX_REDACTED = 65_536  # characters of one text that are looked at by default
 MAX_REDACTED_RECORD = 131_072  # characters of all texts of one structure
@@ -22,19 +24,67 @@ _SHORT = re.compile(r"[\w .,-]{0,14}")  # no secret is as short and as plain: wh
 _LONE = re.compile("[\ud800-\udfff]")
 
 
-def redact(text: str, limit: int = MAX_REDACTED) -> str:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an application calls secret, beside what everyone does.
+
+    Attributes:
+        patterns: What they match is replaced.
+        replace: Called with every text, the secrets of the others removed; what it returns leaves in its place.
+    """
+
+    patterns: tuple[re.Pattern[str], ...] = ()
+    replace: tuple[Callable[[str], str], ...] = ()
+
+    def may_hold(self, text: str) -> bool:
+        """Whether a text may have a secret; False is certain."""
+        return bool(self.replace) or may_hold(text) or any(pattern.search(text) for pattern in self.patterns)
+
+    def apply(self, text: str) -> str:
+        """A text without what the application calls secret; all of it goes when its callable fails."""
+        for pattern in self.patterns:
+            text = pattern.sub(REDACTED, text)
+        for replace in self.replace:
+            try:
+                text = replace(text)
+            except Exception:  # noqa: BLE001 (the host's: what it would have hidden must not leave)
+                return REDACTED
+            if type(text) is not str:
+                return REDACTED
+        return text
+
+
+NO_RULES = Rules()
+
+
+def rules_from(given: Sequence[str | Callable[[str], str]]) -> Rules:
+    """Rules of patterns, in Python's syntax, and callables.
+
+    Raises:
+        re.error: a pattern is none; the settings refuse such ones.
+    """
+    if not given:
+        return NO_RULES
+    patterns = tuple(re.compile(each) for each in given if isinstance(each, str))
+    return Rules(patterns, tuple(each for each in given if not isinstance(each, str)))
+
+
+def redact(text: str, limit: int = MAX_REDACTED, rules: Rules = NO_RULES) -> str:
     """A text without its secrets and lone surrogates, at most `limit` characters long.
 
     A text that is cut ends with how long it was, where the limit has room for that.
     """
     whole = len(text)
-    if whole <= limit and _SHORT.fullmatch(text):
+    if whole <= limit and rules is NO_RULES and _SHORT.fullmatch(text):
         return text
-    found, before = _without(text[: limit + _AHEAD], limit), text
+    window = text[: limit + _AHEAD]
+    found, before = _without(window, limit) if may_hold(window) else window[:limit], text
     for _ in range(_PASSES):
         if found == before or REDACTED not in found:
             break
         found, before = _without(found, limit), found
+    if rules is not NO_RULES:
+        found = rules.apply(found)
     if not found.isascii():
         found = _LONE.sub("\N{REPLACEMENT CHARACTER}", found)
     return found if whole <= limit and len(found) <= limit else _ended(found, limit, whole)
@@ -43,24 +93,60 @@ def redact(text: str, limit: int = MAX_REDACTED) -> str:
 class Redactor(Sanitiser):
     """Cleans the structures of one record: bounded JSON without secrets. `removed` counts the bytes cut off."""
 
-    __slots__ = ("_limit", "removed")
+    __slots__ = ("_limit", "_rules", "removed")
 
-    def __init__(self, limit: int = MAX_REDACTED, record: int = MAX_REDACTED_RECORD) -> None:
+    def __init__(self, limit: int = MAX_REDACTED, record: int = MAX_REDACTED_RECORD, rules: Rules = NO_RULES) -> None:
         super().__init__()
-        self._limit, self._room, self.removed = min(limit, MAX_TEXT), record, 0
+        self._limit, self._room, self.removed, self._rules = min(limit, MAX_TEXT), record, 0, rules
 
     def clean(self, value: Any) -> Any:
         """Any value as JSON that may leave: values that go by a secret's name are replaced whole."""
         return _hidden(self.value(value))
+
+    def attributes(self, source: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A mapping with text keys, as span and log attributes are."""
+        if not source:
+            return {}
+        try:
+            cleaned = self.clean(dict(plain(source)))
+        except Exception:  # noqa: BLE001 (a foreign mapping may raise anything)
+            self.cut += 1
+            return {}
+        return cleaned if type(cleaned) is dict else {}
 
     def _text(self, text: str) -> str:
         limit = min(self._limit, max(self._room, 0))
         if len(text) > limit:
             self.cut += 1
             self.removed += len(text) - limit if text.isascii() else len(text[limit:].encode(errors="replace"))
-        found = redact(text, limit)
+        found = redact(text, limit, self._rules)
+        if not text.isascii() and _LONE.search(text[:limit]):
+            self.cut += 1
         self._room -= len(found)
         return found
+
+
+@lru_cache(1024)
+def are_plain(names: tuple[str, ...]) -> bool:
+    """Whether no name is that of a secret, or has one in it."""
+    return all(sort_of(name) is None and not any(True for _ in secrets(name)) for name in names)
+
+
+def without_secrets(body: dict[str, Any], rules: Rules = NO_RULES) -> dict[str, Any]:
+    """A record of our own, of known names: its texts without what looks like a secret."""
+    texts = [value for value in body.values() if type(value) is str]
+    texts += [item for value in body.values() if type(value) is tuple for item in value if type(item) is str]
+    if not rules.may_hold("\n".join(texts)):
+        return body
+    return {name: _only_shapes(value, rules) for name, value in body.items()}
+
+
+def _only_shapes(value: Any, rules: Rules) -> Any:
+    if type(value) is str:
+        return redact(value, MAX_REDACTED, rules)
+    if type(value) in {list, tuple}:
+        return [_only_shapes(item, rules) for item in value]
+    return value
 
 
 def _without(window: str, limit: int) -> str:

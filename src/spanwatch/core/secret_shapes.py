@@ -105,6 +105,25 @@ def sort_of(name: str) -> Sort | None:
     return _sort(name[:_MAX_NAME])
 
 
+_NEEDLES = (
+    *(needle for needle, _ in _KEYS if needle != "gh"),
+    *(f"gh{sort}_" for sort in "pousr"),
+)
+_NAMES = ("pass", "pwd", "secret", "credential", "auth", "cookie", "key", "jwt", "token", "code", "sig")
+
+
+def may_hold(text: str) -> bool:
+    """Whether a text may have a secret; False is certain, and costs a few microseconds."""
+    for needle in _NEEDLES:
+        if needle in text:
+            return True
+    named = "=" in text or ":" in text
+    lowered = text.lower()
+    if "bearer" in lowered or "basic" in lowered:
+        return True
+    return named and any(name in lowered for name in _NAMES)
+
+
 def secrets(window: str) -> Iterator[tuple[int, int]]:
     """Where the secrets of a text are, in no order; they may overlap."""
     for needle, shape in _SHAPES:

@@ -58,6 +58,7 @@ class Settings:
     retention_bytes: int = 1_073_741_824
     journal_bytes: int = 268_435_456
     fsync: str = "never"
+    redact: tuple[str | Callable[[str], str], ...] = ()
     sample: float | None = None
     live_interval: float = 15.0
     metrics_port: int | None = None
@@ -272,6 +273,9 @@ _SETTINGS: dict[str, _Setting] = {
         values.count(1 << 20, 1 << 50), "a number of bytes from 1048576", ("SPANWATCH_JOURNAL_BYTES",)
     ),
     "fsync": _Setting(values.one_of(*FSYNCS), "'never' or 'interval'", ("SPANWATCH_FSYNC",)),
+    "redact": _Setting(
+        values.redactions, "regular expressions, in code also callables from text to text", ("SPANWATCH_REDACT",)
+    ),
     "sample": _Setting(values.number(0, 1), "a ratio from 0 to 1, such as 0.01", ("SPANWATCH_SAMPLE",)),
     "live_interval": _Setting(
         _interval, "seconds from 1 to 3600 between samples of the metrics, or 0 for none", ("SPANWATCH_LIVE_INTERVAL",)

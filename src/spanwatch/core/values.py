@@ -109,6 +109,19 @@ def secrets(raw: Any) -> tuple[str, ...]:
     return found
 
 
+def redactions(raw: Any) -> tuple[Any, ...]:
+    """Regular expressions, one or several, a line each in text; in code also callables from text to text."""
+    given = raw.splitlines() if isinstance(raw, str) else [raw] if callable(raw) else list(raw)
+    found = tuple(each if callable(each) else text(each) for each in given if each != "")
+    try:
+        for each in found:
+            if not callable(each):
+                re.compile(each)
+    except re.error:
+        raise ValueError from None
+    return found
+
+
 def pairs(raw: Any) -> tuple[tuple[str, str], ...]:
     """Names and what they stand for: a mapping, pairs, or text such as `a=x, b=y`; keys in lower case."""
     if isinstance(raw, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,20 +13,36 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, StatusCode, format_span_id, format_trace_id
 
 from spanwatch.core.records import encode, frame, framed, quote
-from spanwatch.core.sanitise import Sanitiser
+from spanwatch.core.redact import MAX_REDACTED, MAX_REDACTED_RECORD, NO_RULES, Redactor, Rules, are_plain
 
 _SHORT = 1_024  # characters: what is longer is for the sanitiser
 _INT64 = 1 << 63
 _TEXT, _PLAIN, _NUMBERS_TOO = frozenset({str}), frozenset({str, bool}), frozenset({str, bool, int})
 
 
-def span_line(span: ReadableSpan, attributes: Mapping[str, Any]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Border:
+    """What may leave: the application's own rules, and how long a text and all texts of a record may be."""
+
+    rules: Rules = NO_RULES
+    text: int = MAX_REDACTED
+    record: int = MAX_REDACTED_RECORD
+
+    def cleaner(self) -> Redactor:
+        """What cleans the values of one record."""
+        return Redactor(self.text, self.record, self.rules)
+
+
+_STANDARD = Border()
+
+
+def span_line(span: ReadableSpan, attributes: Mapping[str, Any], border: Border = _STANDARD) -> bytes:
     """A span with these attributes as a journal record; `frame("span", span_body(span))` in half the time for most."""
-    text = _short_text(span, attributes)
-    return frame("span", span_body(span)) if text is None else framed(text)
+    text = _short_text(span, attributes, border.rules)
+    return frame("span", span_body(span, border)) if text is None else framed(text)
 
 
-def _short_text(span: ReadableSpan, attributes: Mapping[str, Any]) -> str | None:
+def _short_text(span: ReadableSpan, attributes: Mapping[str, Any], rules: Rules) -> str | None:
     """The JSON of a span of which nothing has to be cleaned, cut or told beside its attributes; None of others."""
     context, parent, scope, name = span.context, span.parent, span.instrumentation_scope, span.name
     if context is None or scope is None or context.trace_state or type(name) is not str or len(name) > _SHORT:
@@ -34,6 +51,9 @@ def _short_text(span: ReadableSpan, attributes: Mapping[str, Any]) -> str | None
         return None
     if span.dropped_attributes or span.dropped_events or span.dropped_links or not _is_plain(attributes):
         return None
+    texts = "\n".join([name, *(value for value in attributes.values() if type(value) is str)])
+    if not are_plain(tuple(attributes)) or rules.may_hold(texts) or not texts.isascii():
+        return None  # what is not ASCII may have lone surrogates
     given = encode(attributes)
     if len(given) > _SHORT:  # no key and no value in it can be too long
         return None
@@ -67,9 +87,9 @@ def _scope_text(name: str, version: str | None, schema_url: str | None) -> str:
     return encode([name, version or None, schema_url or None])
 
 
-def span_body(span: ReadableSpan) -> dict[str, Any]:
-    """A span, whole: values made safe, what is empty left out."""
-    safe = Sanitiser()
+def span_body(span: ReadableSpan, border: Border = _STANDARD) -> dict[str, Any]:
+    """A span, whole: values made safe and without secrets, what is empty left out."""
+    safe = border.cleaner()
     body = _bare(span, safe)
     body["kd"] = span.kind.value
     attributes = safe.attributes(span.attributes)
@@ -92,14 +112,14 @@ def span_body(span: ReadableSpan) -> dict[str, Any]:
     return body
 
 
-def outline_body(span: ReadableSpan) -> dict[str, Any]:
+def outline_body(span: ReadableSpan, border: Border = _STANDARD) -> dict[str, Any]:
     """A span of somebody else's: ids, name, parent and times only."""
-    return _bare(span, Sanitiser())
+    return _bare(span, border.cleaner())
 
 
-def log_body(record: ReadWriteLogRecord) -> dict[str, Any]:
-    """A log record, whole: values made safe, what is empty left out."""
-    safe, log = Sanitiser(), record.log_record
+def log_body(record: ReadWriteLogRecord, border: Border = _STANDARD) -> dict[str, Any]:
+    """A log record, whole: values made safe and without secrets, what is empty left out."""
+    safe, log = border.cleaner(), record.log_record
     found: dict[str, Any] = {
         "ts": log.timestamp,
         "ots": log.observed_timestamp,
@@ -107,7 +127,7 @@ def log_body(record: ReadWriteLogRecord) -> dict[str, Any]:
         "s": format_span_id(log.span_id) if log.span_id else None,
         "sev": None if log.severity_number is None else log.severity_number.value,
         "sevt": safe.value(log.severity_text),
-        "body": safe.value(log.body),
+        "body": safe.clean(log.body),
         "ev": safe.value(log.event_name),
         "a": safe.attributes(log.attributes),
     }
@@ -119,7 +139,7 @@ def log_body(record: ReadWriteLogRecord) -> dict[str, Any]:
     return body
 
 
-def _bare(span: ReadableSpan, safe: Sanitiser) -> dict[str, Any]:
+def _bare(span: ReadableSpan, safe: Redactor) -> dict[str, Any]:
     context, parent = span.context, span.parent
     trace_id, span_id = _ids(context)
     body: dict[str, Any] = {"t": trace_id, "s": span_id, "n": safe.value(span.name)}
@@ -129,7 +149,7 @@ def _bare(span: ReadableSpan, safe: Sanitiser) -> dict[str, Any]:
     if context is not None:
         body["fl"] = int(context.trace_flags)
         if context.trace_state:
-            body["ts"] = context.trace_state.to_header()
+            body["ts"] = safe.value(context.trace_state.to_header())
     return body
 
 

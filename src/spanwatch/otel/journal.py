@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from spanwatch.core.records import VERSION, Kind, frame
+from spanwatch.core.redact import NO_RULES, Redactor, Rules, without_secrets
 from spanwatch.core.sanitise import Sanitiser
 from spanwatch.otel.guard import say
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 RETRY_S = 5.0
 LOOK_S = 0.05
+_CLEAN = frozenset({"span", "log", "metrics"})  # cleaned when they were encoded
 UNWRITABLE = "journal_unwritable"
 UNENCODABLE = "unencodable"
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -52,6 +54,7 @@ class Journal:
         lost: Called with a reason and a count for records that were not kept. May be called under load: be quick.
         segment_bytes: Size at which a new segment is begun.
         retry_s: Seconds between attempts while the directory cannot be written.
+        rules: What the application calls secret, in records of our own; spans and logs come without their secrets.
         begun: Called with each segment once its first record is written, under the lock; may raise OSError.
         ended: Called when the segment is finished and no other is begun.
     """
@@ -77,6 +80,7 @@ class Journal:
         lost: Callable[[str, int], None] = lambda _reason, _count: None,
         segment_bytes: int = SEGMENT_BYTES,
         retry_s: float = RETRY_S,
+        rules: Rules = NO_RULES,
         begun: Callable[[Path], object] = lambda _path: None,
         ended: Callable[[], object] = lambda: None,
     ) -> None:
@@ -86,14 +90,14 @@ class Journal:
         self.dropped: dict[str, int] = {}
         self._origin, self._new_id, self._lost = origin, new_id, lost
         self._segment_bytes, self._retry_s = segment_bytes, retry_s
-        self._begun, self._ended = begun, ended
+        self._begun, self._ended, self._rules = begun, ended, rules
         self._forget()
         again = weakref.WeakMethod(self._in_child)
         os.register_at_fork(after_in_child=lambda: (method := again()) and method())
 
     def append(self, kind: Kind, body: dict[str, Any]) -> bool:
         """Write one record; False when it was dropped."""
-        data = line_of(kind, body)
+        data = line_of(kind, body if kind in _CLEAN else without_secrets(body, self._rules))
         if data is None:
             self._drop(UNENCODABLE)
             return False
@@ -206,7 +210,7 @@ class Journal:
     def _head(self) -> dict[str, Any]:
         origin = self._origin
         try:
-            resource = Sanitiser().attributes(origin.resource())
+            resource = Redactor(rules=self._rules).attributes(origin.resource())
         except Exception:  # noqa: BLE001 (a resource is given by the host)
             resource = {}
         return {

@@ -17,7 +17,7 @@ from spanwatch.core.dialects.openinference import FIRST_TOKEN
 from spanwatch.core.sanitise import plain
 from spanwatch.otel.context import stamp
 from spanwatch.otel.delivery.lane import Lane
-from spanwatch.otel.encode import log_body, outline_body, span_body, span_line
+from spanwatch.otel.encode import Border, log_body, outline_body, span_body, span_line
 from spanwatch.otel.frames import Frame
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal
@@ -40,6 +40,7 @@ class CallProcessor(SpanProcessor):
         engine_scope: How the scope of an engine begins that knows less discretion than we promise: its spans go on
             without headers, and without exception texts unless `content_on`.
         content_on: Whether content is recorded.
+        border: What may leave.
         lane: What sends spans to a collector out of the journal; None when they are not sent, or by `inner`.
     """
 
@@ -52,8 +53,9 @@ class CallProcessor(SpanProcessor):
         engine_scope: str | None = None,
         content_on: bool = False,
         lane: Lane | None = None,
+        border: Border = Border(),  # noqa: B008 (frozen)
     ) -> None:
-        self._lane = lane
+        self._lane, self._border = lane, border
         self._pipeline, self._inner, self._whole = pipeline, tuple(inner), whole
         self._engine_scope, self._content_on = engine_scope, content_on
         self._guard, self._frames, self._journal = pipeline.guard, pipeline.frames, pipeline.journal
@@ -158,12 +160,12 @@ class CallProcessor(SpanProcessor):
                 return
             keeper = self._journal
         if not self._whole and not _ours(span) and not is_genai(attributes, span.name):
-            keeper.append("span", outline_body(span))
+            keeper.append("span", outline_body(span, self._border))
             return
         try:
-            line = span_line(span, attributes)
+            line = span_line(span, attributes, self._border)
         except Exception:  # noqa: BLE001 (a value's own methods run here)
-            keeper.append("span", span_body(span))
+            keeper.append("span", span_body(span, self._border))
         else:
             keeper.put(line)
 
@@ -171,8 +173,8 @@ class CallProcessor(SpanProcessor):
 class LogProcessor(LogRecordProcessor):
     """Journals every log record, or has it sent out of the journal."""
 
-    def __init__(self, keeper: Journal | Lane, guard: Guard) -> None:
-        self._keeper, self._guard = keeper, guard
+    def __init__(self, keeper: Journal | Lane, guard: Guard, border: Border = Border()) -> None:  # noqa: B008 (frozen)
+        self._keeper, self._guard, self._border = keeper, guard, border
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Append one record."""
@@ -186,7 +188,7 @@ class LogProcessor(LogRecordProcessor):
         return True
 
     def _append(self, record: ReadWriteLogRecord) -> None:
-        self._keeper.append("log", log_body(record))
+        self._keeper.append("log", log_body(record, self._border))
 
 
 def _scope(span: ReadableSpan) -> str:

@@ -19,6 +19,7 @@ from spanwatch.core.call import Call, Cost
 from spanwatch.core.exports import Export, Signal
 from spanwatch.core.health import thresholds_from
 from spanwatch.core.prices import PriceBook
+from spanwatch.core.redact import MAX_REDACTED, rules_from
 from spanwatch.core.settings import Settings
 from spanwatch.otel.alerts.starting import Watch
 from spanwatch.otel.attachments import Logs, Metrics, Taps, Traces
@@ -34,6 +35,7 @@ from spanwatch.otel.delivery.delivery import Delivery
 from spanwatch.otel.delivery.lane import Lane
 from spanwatch.otel.delivery.syncing import Syncing
 from spanwatch.otel.desk import Desk
+from spanwatch.otel.encode import Border
 from spanwatch.otel.frames import Frames
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal, Origin
@@ -55,6 +57,11 @@ from spanwatch.store.samples import MAX_SAMPLES
 
 _NO_TAPS = Taps()
 STOP_S = 0.1  # that a sender has to end, once its connection is broken off
+
+
+def _border(settings: Settings) -> Border:
+    most = max(MAX_REDACTED, settings.content_max_bytes if settings.content else 0)
+    return Border(rules_from(settings.redact), most, 2 * most)
 
 
 def new_id() -> str:
@@ -129,6 +136,7 @@ class Runtime:
         self.on_joined, self.on_fork = on_joined, on_fork
         self.instance = new_id()
         self.traces, self.metrics, self.logs = Traces(self), Metrics(self), Logs(self)
+        self.border = _border(settings)
         self.delivery = Delivery(settings, self._sent_resource, self._count, self.guard)
         self.metrics.attach()
         self._worker = Worker(Recorder(self.metrics.meter()), self.guard)
@@ -208,12 +216,14 @@ class Runtime:
         engine = ENGINES.get(self.settings.openai)
         scope = None if engine is None else engine.scope
         content_on = self.settings.content
-        return CallProcessor(self.pipeline, inner, whole=whole, engine_scope=scope, content_on=content_on, lane=lane)
+        return CallProcessor(
+            self.pipeline, inner, whole=whole, engine_scope=scope, content_on=content_on, lane=lane, border=self.border
+        )
 
     def log_processor(self, lane: Lane | None) -> LogProcessor | None:
         """What journals log records, with the store on, and what has them sent."""
         keeper = lane or self.journal
-        return None if keeper is None else LogProcessor(keeper, self.guard)
+        return None if keeper is None else LogProcessor(keeper, self.guard, self.border)
 
     def lane(self, signal: Signal, export: Export | None, only_scope: str | None) -> Lane | None:
         """Our own way out for a signal; None where it has none, or goes out by the stock exporter."""
@@ -354,6 +364,7 @@ class Runtime:
             origin,
             lambda: next(names, "") or self._renamed(),
             lost=self._worker.lost,
+            rules=self.border.rules,
             begun=lambda path: None if spool is None else spool.opened(path),
             ended=lambda: None if spool is None else spool.closed(),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from spanwatch.core.budgets import Budget
 from spanwatch.core.rules import Rule
@@ -41,6 +41,7 @@ def configure(
     retention_bytes: int | None = None,
     journal_bytes: int | None = None,
     fsync: str | None = None,
+    redact: str | Callable[[str], str] | Sequence[str | Callable[[str], str]] | None = None,
     sample: float | None = None,
     live_interval: float | None = None,
     metrics_port: int | None = None,
@@ -57,13 +58,12 @@ def configure(
     What each is, and its default:
         service, home: The resource's `service.name`; the directory of the embedded store, `.spanwatch`.
         endpoint, protocol: OTLP base URL, such as `http://localhost:4318`; `http/protobuf` or `grpc`.
-        content, content_max_bytes: Whether prompts and completions are recorded, and the size to cut them at; off.
+        content, content_max_bytes, redact: Whether prompts are recorded, off; cut at; secrets (patterns, callables).
         logs, call_events: Whether standard log records go out as OTel logs, and each call emits an event; off.
         openai, agents, providers: Who sees calls, such as `genai`; whether Agents SDK runs are traced, off; hosts.
         stream_usage, executors: Whether streams are asked for usage; whether pools run in the submitter's span; on.
         cost_attributes, prices: Further attributes with the dollars, `gen_ai.usage.cost`; a file of your own prices.
-        budgets, ledger: What may be spent, `Budget(...)` each; accounts in `memory`, `sqlite` or `redis://...`.
-        rules, notify: When to alert, `Rule(...)` each or `default`; who is told, the log by default.
+        budgets, ledger, rules, notify: `Budget(...)`s; `memory`, `sqlite`, `redis://...`; `Rule(...)`s; who is told.
         store, retention_days, retention_bytes: Whether it is written, on; age and size at which it forgets its oldest.
         journal_bytes, fsync: What may wait for a collector, 256 MiB; `interval` (0.5 s) against a power cut, `never`.
         sample, live_interval: Ratio of traces kept, such as 0.01 (every call counts); seconds between live samples, 15.
