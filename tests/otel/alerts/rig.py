@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import ClassVar
 
 from spanwatch.core.points import Identity, pack
 from spanwatch.core.series import SECOND_NS, Sample, Series
@@ -55,7 +56,9 @@ class Heard:
 
 
 class Process:
-    """One process's evaluator, whose gauge `level` a test sets."""
+    """One process's evaluator, whose gauge `level` a test sets; `over` ends those of a test."""
+
+    made: ClassVar[list] = []
 
     def __init__(self, rules, *receivers, home=None, clock=None, holder="one", interval_s=15.0, **route):
         self.clock, self.values = clock or Clock(), {}
@@ -64,6 +67,17 @@ class Process:
         )
         routes = [to(each, **{"severities": ("info", "warning", "critical"), **route}) for each in receivers]
         self.evaluator = Evaluator(rules, routes, wiring, interval_s=interval_s)
+        self.made.append(self.evaluator)
+
+    @classmethod
+    def over(cls):
+        while cls.made:
+            evaluator = cls.made.pop()
+            for courier in evaluator._couriers:
+                courier.stop()
+            for courier in evaluator._couriers:
+                courier.join(5)
+            evaluator.book.close()
 
     def set(self, value, **labels):
         self.values[tuple(sorted(labels.items()))] = value
