@@ -162,7 +162,7 @@ def run(stack, server, tmp_path_factory):
     return Run("proven", home, told["traces"], *rig.stored_spans(home))
 
 
-TIGHT = "receivers: {otlp: {protocols: {http: {max_request_body_size: 150000}}}}"
+TIGHT = "receivers: {otlp: {protocols: {http: {max_request_body_size: 100000}}}}"
 
 
 @pytest.fixture(scope="session")

@@ -70,8 +70,9 @@ def check(home: Path) -> None:
         StoreError: one of them is a symbolic link, a directory or a device.
     """
     for path in database_files(home):
-        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-            raise StoreError(f"{path} is not a regular file; move it away")
+        with contextlib.suppress(FileNotFoundError):  # the write-ahead files come and go
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                raise StoreError(f"{path} is not a regular file; move it away")
 
 
 def _check_writable(path: Path) -> None:

@@ -72,7 +72,7 @@ class Budgeted(Rig):
         )
 
     def status(self, name: str | None = None) -> list[Status]:
-        assert self.enforcement.settling.drain(5)
+        assert self.enforcement.settling.drain(30)
         return statuses(self.ledger, self.enforcement.budgets, name, None, 1000)
 
     def one(self) -> Status:
@@ -83,7 +83,7 @@ class Budgeted(Rig):
         return sum(int(status.cost * 10**9) for status in self.status())
 
     def events(self) -> list[dict[str, Any]]:
-        assert self.enforcement.settling.drain(5)
+        assert self.enforcement.settling.drain(30)
         found = [entry.log_record for entry in self.log_exporter.get_finished_logs()]
         return [dict(log.attributes) for log in found if log.event_name == "spanwatch.budget.level_changed"]
 
