@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src"
 MODULES = sorted(SRC.rglob("*.py"))
 PROGRAMS = sorted([*MODULES, *(ROOT / "demo").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
+PROGRAMS += sorted((ROOT / "examples").glob("*.py"))
 
 NAMES_LIVE_IN = {
     "spanwatch/core/names/attributes.py",

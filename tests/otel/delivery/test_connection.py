@@ -33,10 +33,13 @@ class Server:
                 threading.Thread(target=self.talk, args=(client, self.connections), daemon=True).start()
 
     def talk(self, client, number):
-        with contextlib.suppress(OSError), client:
-            if self.context is not None:
-                client = self.context.wrap_socket(client, server_side=True)
-            self.script(self, client, number)
+        with contextlib.suppress(OSError), client, self.secured(client) as secured:
+            self.script(self, secured, number)
+
+    def secured(self, client):
+        if self.context is None:
+            return contextlib.nullcontext(client)
+        return self.context.wrap_socket(client, server_side=True)
 
     def request(self, client):
         """Read one request; its head and body, or None at the end."""
@@ -263,7 +266,6 @@ def test_tls_with_a_certificate_of_ones_own_and_a_clients_certificate(serve, cer
     connection.close()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of the server's own socket
 def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(serve, certificate):
     server = serve(answering(OK), tls(certificate))
     with pytest.raises(ssl.SSLError):
