@@ -21,6 +21,7 @@ from spanwatch.core.promql import Element, Evaluation, Track, Tracks, load, vect
 from spanwatch.core.promql.tracks import NAME
 from spanwatch.core.rules.defaults import defaults
 from spanwatch.core.rules.making import burn_rate
+from spanwatch.generate.prometheus_rules import rule_file
 
 SEED = 20_261_126
 STEP_MS, LENGTH = 15_000, 100
@@ -261,3 +262,13 @@ def test_promtool_accepts_the_rules_and_their_unit_tests(binaries_here):
             [binaries_here / "promtool", *words], cwd=RULES, capture_output=True, text=True, timeout=60, check=False
         )
         assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_promtool_accepts_what_is_recorded_once_for_several_rules(binaries_here, tmp_path):
+    (tmp_path / "burns.yaml").write_text(rule_file(burn_rate(by="agent")), encoding="utf-8")
+    assert "record: gen_ai_agent_name:" in (tmp_path / "burns.yaml").read_text(encoding="utf-8")
+    words = ("check", "rules", "--lint=all", "--lint-fatal", "burns.yaml")
+    answer = subprocess.run(
+        [binaries_here / "promtool", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr

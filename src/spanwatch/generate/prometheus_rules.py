@@ -1,6 +1,7 @@
 """The shipped rules, or others, as a Prometheus rule file with its unit tests: the same text that is evaluated here.
 
-Whatever has no PromQL (call rules, what the ledger says, Python) is left out and named in a comment.
+What several rules compute is recorded once (see recording.py). Whatever has no PromQL (call rules, what the ledger
+says, Python) is left out and named in a comment.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from spanwatch.core.rules.declaration import Rule
 from spanwatch.core.rules.defaults import defaults
 from spanwatch.core.rules.making import series
 from spanwatch.core.rules.templates import filled
+from spanwatch.generate.recording import shared
 
 GROUP = "spanwatch"
 RULES, TESTS = f"{GROUP}.yaml", f"{GROUP}_test.yaml"
@@ -41,14 +43,17 @@ def rule_file(rules: Sequence[Rule]) -> str:
     if left:
         lines.append(f"# In process only: {', '.join(left)}.")
     lines += ["groups:", f"  - name: {GROUP}", "    rules:"]
+    found = shared([rule.loaded for rule in rules if rule.loaded is not None])
+    for record in found.records:
+        lines += [f"      - record: {record.name}", f"        expr: {_text(record.expr)}"]
     for rule in rules:
         if rule.portable:
-            lines += _rule(rule)
+            lines += _rule(rule, found.rewritten.get(str(rule.expr), str(rule.expr)))
     return "\n".join(lines) + "\n"
 
 
-def _rule(rule: Rule) -> Iterator[str]:
-    yield from _alert(rule.name, " ".join(str(rule.expr).split()), rule, _annotations(rule))
+def _rule(rule: Rule, expr: str) -> Iterator[str]:
+    yield from _alert(rule.name, " ".join(expr.split()), rule, _annotations(rule))
     if rule.no_data == "alert" and rule.loaded is not None:
         absent = " and ".join(f"absent({each.text})" for each in selectors(rule.loaded.root))
         told = {"summary": f"{rule.name} cannot be judged: no series is there."}
