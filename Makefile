@@ -7,7 +7,7 @@ READY  := $(VENV)/ready
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench pictures generate stack proof up down lgtm clean
+.PHONY: help demo test lint type format bench pictures generate stack proof faults up down lgtm clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ stack: $(READY) ## build or find collector, Jaeger, Prometheus, Alertmanager and
 
 proof: stack ## prove the stack with the real programs (7 minutes)
 	@$(PY) -m pytest -q -p no:xdist tests/stack
+
+faults: $(READY) ## run every fault beside the stock SDK and write docs/faults.md (12 minutes)
+	@$(PY) -m tests.faults --write
 
 up: $(READY) ## start the stack of compose.yaml (Docker), with secrets made at random under .secrets/
 	@$(PY) tools/compose_secrets.py .secrets

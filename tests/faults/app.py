@@ -20,6 +20,8 @@ from pathlib import Path
 
 from opentelemetry import trace
 
+from tests.faults.hostile import INPUTS
+
 
 class App:
     def __init__(self, system, plan):
@@ -57,6 +59,22 @@ class App:
     def span(self, number, **attributes):
         self.tracer.start_span("work", attributes={"faults.id": number, **attributes}).end()
         os.write(self.log, struct.pack("<q", number))
+
+    def hostile(self):
+        """100 spans for each bad input, one of which has it; `.hostile` has the names of those that were raised."""
+        raised, wait = [], self.plan["hostile"]
+        for number, (name, spoil) in enumerate(INPUTS.items()):
+            for index in range(100):
+                try:
+                    span = self.tracer.start_span("work", attributes={"faults.id": number * 100 + index})
+                    if index == 50:
+                        spoil(span)
+                    span.end()
+                except Exception:  # noqa: BLE001 - what is raised here is what is counted
+                    raised.append(name)
+                    span.end()
+            self.flush(wait)
+        Path(self.plan["log"] + ".hostile").write_text(json.dumps(raised), encoding="utf-8")
 
     def spans(self, first, count):
         rate, began = self.plan.get("rate", 0), time.monotonic()
@@ -146,7 +164,9 @@ def main():
     global APP
     signal.signal(signal.SIGINT, signal.default_int_handler)
     APP = App(sys.argv[1], json.loads(sys.argv[2]))
-    if not APP.plan.get("fork_only"):
+    if APP.plan.get("hostile"):
+        APP.hostile()
+    elif not APP.plan.get("fork_only"):
         APP.work()
     if APP.plan.get("fork"):
         APP.forked()
