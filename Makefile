@@ -7,7 +7,7 @@ READY  := $(VENV)/ready
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench pictures generate stack proof faults up down lgtm clean
+.PHONY: help demo docs test lint type format bench pictures generate stack proof faults up down lgtm clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,7 +39,13 @@ pictures: $(READY) ## draw docs/pictures: the demo, the live view and the report
 
 generate: $(READY) ## write docs/reference and grafana/dashboards anew from the code
 	@$(PY) -m spanwatch.generate.reference > docs/reference/telemetry.md
+	@$(PY) tools/reference.py
 	@$(PY) -m spanwatch generate grafana > /dev/null
+
+docs: $(READY) ## build the documentation site into build/site
+	@$(PY) -m pip install -q --disable-pip-version-check --group docs
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet --site-dir build/site
+	@echo 'build/site/index.html'
 
 stack: $(READY) ## build or find collector, Jaeger, Prometheus, Alertmanager and Loki (outside the checkout; once, 15 minutes)
 	@$(PY) tools/stack.py $(PROGRAMS)

@@ -58,6 +58,17 @@ def test_a_verb_prints_exactly_this_when_piped(home, capsys, name, words):
     golden(name, out)
 
 
+def test_traces_come_the_dearest_or_the_slowest_first(home, capsys):
+    def ordered(by):
+        return [json.loads(line) for line in run(capsys, "traces", "--json", "--by", by)[1].splitlines()]
+
+    costs = [float(trace["cost_usd"]) for trace in ordered("cost")]  # those whose cost is known
+    assert (costs, len(costs) > 1) == (sorted(costs, reverse=True), True)
+    durations = [trace["duration_s"] for trace in ordered("duration")]
+    assert (durations, len(durations) > 1) == (sorted(durations, reverse=True), True)
+    assert ordered("start") == [json.loads(line) for line in run(capsys, "traces", "--json")[1].splitlines()]
+
+
 def test_report_tells_the_sums_and_what_is_unknown_about_them(home, capsys):
     found = json.loads(run(capsys, "report", "--json")[1])
     assert (found["calls"], found["errors"], found["abandoned"]) == (6, 1, 1)

@@ -25,7 +25,7 @@ VERBS = {
     "health": "how the agents are and why, as text, JSON and exit code",
     "top": "a live view of all running processes: health, cost, latency, traces",
     "report": "what was called, what failed, what it cost",
-    "traces": "the latest traces",
+    "traces": "the latest traces, the dearest, the slowest",
     "trace": "one trace as a tree, with durations, tokens and cost",
     "calls": "every model call, one line each",
     "budgets": "what budgets stand at; reset and raise them",

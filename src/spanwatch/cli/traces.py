@@ -1,10 +1,11 @@
-"""The latest traces, one line each, the newest first.
+"""The latest traces, one line each, the newest first; or the dearest, or the slowest.
 
 Cost, tokens and calls are over every call of a trace, sampled or not. Look into one with: spanwatch trace TRACE_ID
 
 Examples:
   spanwatch traces
   spanwatch traces --since 1h --limit 100
+  spanwatch traces --since 1d --by cost
   spanwatch traces --json
 """
 
@@ -24,6 +25,7 @@ from spanwatch.core.times import iso, shown
 from spanwatch.reports.figures import cost, number, seconds
 from spanwatch.reports.screen import Screen
 from spanwatch.reports.table import Cell, Column, table
+from spanwatch.store.notable import dearest, slowest
 from spanwatch.store.traces import TraceLine, traces
 
 _COLUMNS = (
@@ -39,12 +41,16 @@ _COLUMNS = (
     Column("cost", right=True),
 )
 _SHORT = 16
+_ORDERS = {"start": traces, "cost": dearest, "duration": slowest}
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Add the options of `spanwatch traces`."""
     reading.add_window(parser)
     reading.add_limit(parser, 20, "how many (default: 20)")
+    parser.add_argument(
+        "--by", choices=tuple(_ORDERS), default="start", help="which first (default: start, the newest)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object per line and trace; unknown is null")
     reading.add_home(parser)
 
@@ -53,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the traces."""
     window = reading.window_of(args, time.time_ns())
     with reading.opened(args) as home:
-        found = traces(home, since_ns=window.since_ns, until_ns=window.until_ns, limit=args.limit)
+        found = _ORDERS[args.by](home, since_ns=window.since_ns, until_ns=window.until_ns, limit=args.limit)
     if args.json:
         for line in found:
             write(json.dumps(trace_json(line)))
