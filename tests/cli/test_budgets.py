@@ -1,5 +1,6 @@
 """`spanwatch budgets` and `spanwatch run --budget` on real programs."""
 
+import itertools
 import json
 import re
 
@@ -48,6 +49,38 @@ def said(capsys, *words):
     code = main(["budgets", *words])
     out = capsys.readouterr()
     return code, out.out, out.err
+
+
+def in_view(capsys):
+    """The budgets of `spanwatch top --once`: a line each, as cells."""
+    assert main(["top", "--once"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = next((at for at, line in enumerate(lines) if re.match(r"budget\s+scope", line)), None)
+    assert start is not None, lines
+    return [re.split(r"\s{2,}", line.strip()) for line in itertools.takewhile(str.strip, lines[start + 1 :])]
+
+
+def test_the_live_view_shows_them_while_no_process_runs(spent, capsys):
+    lines = in_view(capsys)
+    assert [[line[0], line[1], *line[3:]] for line in lines] == [
+        ["per-user", "user.id=u-1", "8%", "ok", "$0.0001", "$0.0010"],
+        ["all", "everything", "5%", "ok", "-", "-"],
+        ["per-user", "user.id=u-2", "4%", "ok", "$0.0000", "$0.0010"],
+    ]
+    assert said(capsys, "raise", "per-user", "--usd", "0.009", "--scope", "user.id=u-1")[0] == 0
+    assert [line[5:] for line in in_view(capsys) if line[1] == "user.id=u-1"] == [["$0.0001", "$0.0100"]]
+
+
+def test_the_live_view_makes_no_ledger_and_outlives_one_that_cannot_be_used(place, monkeypatch, capsys):
+    assert place.python("import spanwatch\nspanwatch.configure()\nchat()").returncode == 0
+    home = place.path / ".spanwatch"
+    monkeypatch.setenv("SPANWATCH_HOME", str(home))
+    assert main(["top", "--once"]) == 0
+    assert not (home / "budgets.db").exists()
+    (home / "budgets.db").write_bytes(b"this is no database, whatever it is called" * 100)
+    capsys.readouterr()
+    assert main(["top", "--once"]) == 0
+    assert "gpt-4o-mini" in capsys.readouterr().out
 
 
 def test_the_accounts_that_spent_most_are_listed(spent, capsys):

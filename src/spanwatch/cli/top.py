@@ -13,17 +13,25 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from spanwatch.cli import reading
 from spanwatch.cli.screen import screen_of, write
+from spanwatch.core.budgets import Standing
 from spanwatch.core.errors import UsageError
 from spanwatch.core.health import thresholds_from
+from spanwatch.core.settings import Settings
+from spanwatch.otel.budgets.asking import standings
+from spanwatch.otel.budgets.ledgers import ledger_of
+from spanwatch.reports.watching.accounts import Ask
 from spanwatch.reports.watching.watch import Watch
 from spanwatch.reports.watching.words import plain
+from spanwatch.store.ledger.sqlite import DATABASE
 
 WINDOWS = {"5m": 300.0, "15m": 900.0, "1h": 3600.0, "6h": 21_600.0, "24h": 86_400.0}
 
@@ -38,17 +46,35 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Watch until q is pressed, or look once."""
-    limits = thresholds_from(reading.settings_of(args).health or "")
-    with reading.opened(args) as home:
+    settings = reading.settings_of(args)
+    limits = thresholds_from(settings.health or "")
+    with reading.opened(args) as home, _asking(settings) as ask:
         if args.once:
-            watch = Watch(home, WINDOWS[args.window], limits)
+            watch = Watch(home, WINDOWS[args.window], limits, ask)
             snapshot = watch.look(time.time_ns())
             watch.close()
             write("\n".join(plain(snapshot, screen_of())))
             return 0
-        app = _app()(lambda window_s: Watch(home, window_s, limits), home, WINDOWS, args.window, args.every)
+        app = _app()(lambda window_s: Watch(home, window_s, limits, ask), home, WINDOWS, args.window, args.every)
         app.run()
     return int(app.return_code or 0)
+
+
+@contextlib.contextmanager
+def _asking(settings: Settings) -> Iterator[Ask | None]:
+    """How to ask the ledger; None where each process keeps its own."""
+    place = settings.ledger_in_force
+    if place == "memory":
+        yield None
+        return
+    with contextlib.closing(ledger_of(settings)) as ledger:
+
+        def ask(now_ns: int) -> Sequence[Standing]:
+            if place == "sqlite" and not (Path(settings.home) / DATABASE).exists():
+                return ()  # who looks makes no file
+            return standings(ledger, settings.budgets, now_ns)
+
+        yield ask
 
 
 def _app() -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from spanwatch.core.budgets.claims import (
 )
 from spanwatch.core.budgets.declaration import Budget, distinct
 from spanwatch.core.budgets.estimates import Asked, Estimate, estimate, guess
-from spanwatch.core.budgets.levels import Level, level_of
+from spanwatch.core.budgets.levels import Level, level_of, utilization
 from spanwatch.core.budgets.parsing import budget_from_text, budgets_from
 from spanwatch.core.budgets.refusals import exceeded, resets_at, unpriced, unreachable
 from spanwatch.core.budgets.scopes import scope_from, scope_of
@@ -50,4 +50,5 @@ __all__ = [
     "scope_of",
     "unpriced",
     "unreachable",
+    "utilization",
 ]

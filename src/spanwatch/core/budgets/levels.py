@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from spanwatch.core.budgets.claims import Counter, Crossing, Tally
+from spanwatch.core.budgets.claims import Counter, Crossing, Standing, Tally
 from spanwatch.core.money import to_usd
 
 
@@ -48,3 +48,13 @@ def figures(counter: Counter, tally: Tally) -> tuple[Decimal, Decimal] | tuple[i
     if limits.nano_usd is not None:
         return to_usd(limits.nano_usd + tally.extra_nano), to_usd(tally.spent_nano)
     return (limits.tokens or 0) + tally.extra_tokens, tally.spent_tokens
+
+
+def utilization(standing: Standing) -> float:
+    """The part of the limit that is spent, by dollars or tokens, whichever is nearer to its limit."""
+    tally, parts = standing.tally, [0.0]
+    if standing.limit_nano is not None:
+        parts.append(tally.spent_nano / max(1, standing.limit_nano + tally.extra_nano))
+    if standing.limit_tokens is not None:
+        parts.append(tally.spent_tokens / max(1, standing.limit_tokens + tally.extra_tokens))
+    return max(parts)

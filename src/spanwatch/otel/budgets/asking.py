@@ -91,8 +91,25 @@ def status(name: str | None = None, *, scope: str | None = None, limit: int = 10
 def statuses(
     ledger: Ledger, budgets: Iterable[Budget], name: str | None, scope: str | None, limit: int
 ) -> list[Status]:
-    """The accounts with the highest spend first, then those of declared budgets that were not used yet."""
-    now_ns = time.time_ns()
+    """What `standings` says, as it is told."""
+    found = standings(ledger, budgets, time.time_ns(), name=name, scope=scope, limit=limit)
+    return [status_of(standing) for standing in found]
+
+
+def standings(
+    ledger: Ledger,
+    budgets: Iterable[Budget],
+    now_ns: int,
+    *,
+    name: str | None = None,
+    scope: str | None = None,
+    limit: int = 100,
+) -> list[Standing]:
+    """The accounts with the highest spend first, then those of declared budgets that were not used yet.
+
+    Raises:
+        LedgerUnavailable: the ledger cannot be used.
+    """
     found = ledger.standings(now_ns, budget=name, scope=scope, limit=limit)
     seen = {(standing.budget, standing.scope) for standing in found}
     for budget in budgets:
@@ -105,7 +122,7 @@ def statuses(
             found.append(
                 Standing(budget.name, place, period.start, period.end, limits.nano_usd, limits.tokens, NOTHING)
             )
-    return [status_of(standing) for standing in found[:limit]]
+    return found[:limit]
 
 
 def status_of(standing: Standing) -> Status:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from spanwatch.core import names
-from spanwatch.core.budgets import Budget, Standing
+from spanwatch.core.budgets import Budget, Standing, utilization
 from spanwatch.core.errors import LedgerUnavailable
 from spanwatch.core.money import usd_float
 
@@ -73,16 +73,6 @@ class Gauges:
                 named.add(standing.scope)
                 found.append(standing)
         return found
-
-
-def utilization(standing: Standing) -> float:
-    """The part of the limit that is spent, by dollars or tokens, whichever is nearer to its limit."""
-    tally, parts = standing.tally, [0.0]
-    if standing.limit_nano is not None:
-        parts.append(tally.spent_nano / max(1, standing.limit_nano + tally.extra_nano))
-    if standing.limit_tokens is not None:
-        parts.append(tally.spent_tokens / max(1, standing.limit_tokens + tally.extra_tokens))
-    return max(parts)
 
 
 def _limit(standing: Standing) -> float | None:

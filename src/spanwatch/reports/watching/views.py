@@ -11,7 +11,8 @@ from spanwatch.reports.alerts import COLUMNS, alert_row
 from spanwatch.reports.figures import NONE, cost, number, seconds
 from spanwatch.reports.screen import Screen, Style
 from spanwatch.reports.table import Cell, Column
-from spanwatch.reports.watching.watch import Account, Snapshot
+from spanwatch.reports.watching.accounts import Account
+from spanwatch.reports.watching.watch import Snapshot
 from spanwatch.store.summary import Group, Sums
 from spanwatch.store.traces import TraceLine
 from spanwatch.store.work import Done

@@ -17,9 +17,9 @@ from spanwatch.core.feedback.rating import Rating
 from spanwatch.core.health import Health, Thresholds
 from spanwatch.core.rules.alert import Alert
 from spanwatch.core.series import SECOND_NS
-from spanwatch.core.windows import Window, stats
 from spanwatch.reports.alerts import alerts_of
 from spanwatch.reports.health import WINDOW_S, health_of
+from spanwatch.reports.watching.accounts import Account, Ask, accounts
 from spanwatch.store import database, feedback, samples
 from spanwatch.store.notable import lines_of, slowest
 from spanwatch.store.projection import project
@@ -34,17 +34,6 @@ SHARE = 200  # what is read whole is read again after so many times as long as i
 MOST = 50  # traces and ratings that are listed
 _ALIVE_NS = 120 * SECOND_NS
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What one scope of a budget stands at, by the gauges of the processes; None where they say nothing."""
-
-    budget: str
-    scope: str
-    used: float
-    spent_usd: float | None
-    limit_usd: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +91,19 @@ class Kept(Generic[T]):
 
 
 class Watch:
-    """A store and a window of the last `window_s`; not for several threads at once."""
+    """A store and a window of the last `window_s`; not for several threads at once.
 
-    def __init__(self, home: Path, window_s: float, thresholds: Thresholds) -> None:
+    `ask` asks the ledger of budgets; None where none is kept.
+    """
+
+    def __init__(self, home: Path, window_s: float, thresholds: Thresholds, ask: Ask | None = None) -> None:
         self.home, self.window_s, self.thresholds = home, window_s, thresholds
         self._recent = Recent(home, window_s)
         self._health = Kept(lambda now: health_of(home, WINDOW_S, thresholds, now))
         self._processes = Kept(self._alive)
         self._work = Kept(lambda now: work(home, since_ns=self._since(now)))
         self._day = Kept(lambda now: grouped(home, "model", since_ns=now // DAY_NS * DAY_NS))
-        self._budgets = Kept(self._accounts)
+        self._budgets = Kept(lambda now: accounts(home, now, WINDOW_S, ask))
         self._latest = Kept(lambda now: tuple(traces(home, since_ns=self._since(now), limit=MOST)))
         self._slowest = Kept(lambda now: tuple(slowest(home, since_ns=self._since(now), limit=MOST)))
         self._said = Kept(self._ratings)
@@ -164,22 +156,6 @@ class Watch:
     def _alive(self, now_ns: int) -> tuple[str, ...]:
         found = [dict(labels) for labels in samples.processes(self.home, now_ns - _ALIVE_NS)]
         return tuple(f"{each.get(names.SERVICE_NAME, '')} {each.get(PROCESS_PID, '')}".strip() for each in found)
-
-    def _accounts(self, now_ns: int) -> tuple[Account, ...]:
-        window = Window(now_ns - int(WINDOW_S * SECOND_NS), now_ns)
-        found: dict[tuple[str, str], dict[str, float]] = {}
-        for metric in (names.BUDGET_UTILIZATION, names.BUDGET_SPENT, names.BUDGET_LIMIT):
-            series = samples.read(self.home, metric.name, window.start_ns, window.end_ns)
-            for each in stats(metric.name, series, window, (names.BUDGET_NAME, names.BUDGET_SCOPE)):
-                if each.last is not None:
-                    key = each.labels.get(names.BUDGET_NAME, ""), each.labels.get(names.BUDGET_SCOPE, "")
-                    found.setdefault(key, {})[metric.name] = each.last
-        accounts = [
-            Account(name, scope, used, got.get(names.BUDGET_SPENT.name), got.get(names.BUDGET_LIMIT.name))
-            for (name, scope), got in found.items()
-            if (used := got.get(names.BUDGET_UTILIZATION.name)) is not None
-        ]
-        return tuple(sorted(accounts, key=lambda each: (-each.used, each.budget, each.scope)))
 
     def _ratings(self, now_ns: int) -> Said:
         window = feedback.Window(self._since(now_ns), now_ns)
