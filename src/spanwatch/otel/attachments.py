@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from spanwatch.core.exports import Export, Signal
 from spanwatch.core.names import SCHEMA_URL, SCOPE
 from spanwatch.core.settings import Settings
+from spanwatch.otel.clearing import ClearedLogs, ClearedSpans, Clearing
 from spanwatch.otel.delivery.lane import Lane
 from spanwatch.otel.delivery.ways import LaneWay, metric_way
 from spanwatch.otel.doubles import dropped
@@ -51,6 +52,7 @@ class Host(Protocol):
     settings: Settings
     taps: Taps
     live: Live | None
+    clearing: Clearing
 
     def resource(self) -> Resource:
         """The resource of this process."""
@@ -146,12 +148,13 @@ class Traces(_Attachment):
         return found if isinstance(found, Resource) else None
 
     def _inside(self, *, whole: bool) -> SpanProcessor:
-        export, inner, only_scope = self.export(), self.host.taps.spans, SCOPE if self.is_joined else None
+        export, only_scope, clearing = self.export(), SCOPE if self.is_joined else None, self.host.clearing
+        inner: tuple[SpanProcessor, ...] = tuple(ClearedSpans(tap, clearing) for tap in self.host.taps.spans)
         lane = self.host.lane("traces", export, only_scope)
         if lane is not None:
             self.host.opened(LaneWay(lane))
         elif export is not None:
-            outlet, processor = span_outlet(export, only_scope)
+            outlet, processor = span_outlet(export, clearing, only_scope)
             self.host.opened(outlet)
             inner = (*inner, processor)
         return self.host.processor(inner, lane, whole=whole)
@@ -201,11 +204,11 @@ class Metrics(_Attachment):
         export, readers = self.export(), list(self.host.taps.readers)
         lane = self.host.lane("metrics", export, None)
         if lane is not None:
-            way, made = metric_way(lane, only_scope, self.host.live)
+            way, made = metric_way(lane, self.host.clearing, only_scope, self.host.live)
             self.host.opened(way)
             readers += made
         elif export is not None:
-            outlet, made = metric_outlet(export, only_scope, self.host.live)
+            outlet, made = metric_outlet(export, self.host.clearing, only_scope, self.host.live)
             self.host.opened(outlet)
             readers += made
         elif self.host.live is not None:
@@ -262,11 +265,13 @@ class Logs(_Attachment):
         export = self.export()
         lane = self.host.lane("logs", export, None)  # the hinge lets only what is sent pass by
         keeper = self.host.log_processor(lane)
-        targets: list[LogRecordProcessor] = [*self.host.taps.logs, *([] if keeper is None else [keeper])]
+        targets: list[LogRecordProcessor] = [ClearedLogs(tap, self.host.clearing) for tap in self.host.taps.logs]
+        if keeper is not None:
+            targets.append(keeper)
         if lane is not None:
             self.host.opened(LaneWay(lane))
         elif export is not None:
-            outlet, processor = log_outlet(export)
+            outlet, processor = log_outlet(export, self.host.clearing)
             self.host.opened(outlet)
             targets.append(processor)
         return LogHinge(*targets, joined=self.is_joined)

@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.exports import Export
+from spanwatch.otel.clearing import Clearing
 from spanwatch.otel.hush import Hush
 
 _NAMES = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
@@ -77,16 +78,16 @@ class PerProcess(Generic[E]):
 
 
 class CountedSpans(SpanExporter):
-    """A span exporter whose successes are counted."""
+    """A span exporter whose successes are counted, and that lets no secret out."""
 
-    def __init__(self, make: Callable[[], SpanExporter], tally: Tally, what: str = "spans") -> None:
-        self._inner, self._tally = PerProcess(make), tally
+    def __init__(self, make: Callable[[], SpanExporter], tally: Tally, clearing: Clearing, what: str = "spans") -> None:
+        self._inner, self._tally, self._clearing = PerProcess(make), tally, clearing
         self._ended, self._hush = False, Hush(self._inner(), what)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export one batch."""
         with self._hush.exporting():
-            result = self._inner().export(spans)
+            result = self._inner().export([self._clearing.span(span) for span in spans])
         self._hush.done(delivered=result is SpanExportResult.SUCCESS, ending=self._ended)
         if result is SpanExportResult.SUCCESS:
             self._tally.deliver(len(spans))
@@ -100,16 +101,16 @@ class CountedSpans(SpanExporter):
 
 
 class CountedLogs(LogRecordExporter):
-    """A log exporter whose successes are counted."""
+    """A log exporter whose successes are counted, and that lets no secret out."""
 
-    def __init__(self, make: Callable[[], Any], tally: Tally, what: str = "log records") -> None:
-        self._inner, self._tally = PerProcess(make), tally
+    def __init__(self, make: Callable[[], Any], tally: Tally, clearing: Clearing, what: str = "log records") -> None:
+        self._inner, self._tally, self._clearing = PerProcess(make), tally, clearing
         self._ended, self._hush = False, Hush(self._inner(), what)
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Export one batch."""
         with self._hush.exporting():
-            result: LogRecordExportResult = self._inner().export(batch)
+            result: LogRecordExportResult = self._inner().export([self._clearing.log(record) for record in batch])
         self._hush.done(delivered=result is LogRecordExportResult.SUCCESS, ending=self._ended)
         if result is LogRecordExportResult.SUCCESS:
             self._tally.deliver(len(batch))
@@ -133,10 +134,15 @@ class CountedMetrics(MetricExporter):
     """
 
     def __init__(
-        self, make: Callable[[], Any], tally: Tally, only_scope: str | None = None, what: str = "metrics"
+        self,
+        make: Callable[[], Any],
+        tally: Tally,
+        clearing: Clearing,
+        only_scope: str | None = None,
+        what: str = "metrics",
     ) -> None:
         self._inner, self._pid = make(), os.getpid()
-        self._tally, self._only_scope, self._ended = tally, only_scope, False
+        self._tally, self._clearing, self._only_scope, self._ended = tally, clearing, only_scope, False
         self._hush = Hush(self._inner, what)
         inner = self._inner
         super().__init__(inner._preferred_temporality, inner._preferred_aggregation)  # noqa: SLF001 (no public name)
@@ -150,7 +156,8 @@ class CountedMetrics(MetricExporter):
             return MetricExportResult.SUCCESS
         self._tally.accept()
         with self._hush.exporting():
-            result: MetricExportResult = self._inner.export(data, timeout_millis=timeout_millis, **kwargs)
+            cleared = self._clearing.metrics(data)
+            result: MetricExportResult = self._inner.export(cleared, timeout_millis=timeout_millis, **kwargs)
         self._hush.done(delivered=result is MetricExportResult.SUCCESS, ending=self._ended)
         if result is MetricExportResult.SUCCESS:
             self._tally.deliver(1)

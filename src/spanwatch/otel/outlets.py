@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from spanwatch.core.exports import Export
 from spanwatch.otel.bounded import Bounded
+from spanwatch.otel.clearing import Clearing
 from spanwatch.otel.exporters import CountedLogs, CountedMetrics, CountedSpans, Tally, maker
 from spanwatch.otel.live.carrying import Carrier, rides
 from spanwatch.otel.live.live import Live
@@ -87,32 +88,32 @@ class Way(Protocol):
         """Ends what is under way."""
 
 
-def span_outlet(export: Export, only_scope: str | None = None) -> tuple[Outlet, SpanProcessor]:
+def span_outlet(export: Export, clearing: Clearing, only_scope: str | None = None) -> tuple[Outlet, SpanProcessor]:
     """Spans in batches, by the stock exporter; with `only_scope` only those of one instrumentation scope."""
     tally = Tally()
-    exporter = CountedSpans(maker(export), tally, f"spans to {export.target}")
+    exporter = CountedSpans(maker(export), tally, clearing, f"spans to {export.target}")
     batch = BatchSpanProcessor(exporter)
     outlet = Outlet(export, tally, batch.force_flush, batch.shutdown, exporter.shutdown)
     return outlet, _SpanFeed(batch, tally, only_scope)
 
 
-def log_outlet(export: Export) -> tuple[Outlet, LogRecordProcessor]:
+def log_outlet(export: Export, clearing: Clearing) -> tuple[Outlet, LogRecordProcessor]:
     """Log records in batches, by the stock exporter."""
     tally = Tally()
-    exporter = CountedLogs(maker(export), tally, f"log records to {export.target}")
+    exporter = CountedLogs(maker(export), tally, clearing, f"log records to {export.target}")
     batch = BatchLogRecordProcessor(exporter)
     return Outlet(export, tally, batch.force_flush, batch.shutdown, exporter.shutdown), _LogFeed(batch, tally)
 
 
 def metric_outlet(
-    export: Export, only_scope: str | None = None, live: Live | None = None
+    export: Export, clearing: Clearing, only_scope: str | None = None, live: Live | None = None
 ) -> tuple[Outlet, list[MetricReader]]:
     """All metrics at an interval, by the stock exporter; with `only_scope` only those of one scope.
 
     The exporter rides on the live reader, which is among the readers then; one that wants other sums has its own.
     """
     tally = Tally()
-    exporter = CountedMetrics(maker(export), tally, only_scope, f"metrics to {export.target}")
+    exporter = CountedMetrics(maker(export), tally, clearing, only_scope, f"metrics to {export.target}")
     if live is not None and rides(exporter):
         return _riding(export, tally, exporter, live)
     reader = PeriodicExportingMetricReader(exporter)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import Status
+from opentelemetry.trace import Link, SpanContext, Status
 
 from spanwatch.core import names
 from spanwatch.core.dialects.openllmetry import HEADERS, SCHEMA
@@ -16,7 +17,7 @@ _QUOTING = (names.EXCEPTION_MESSAGE, "exception.stacktrace")
 
 
 class Rebuilt(ReadableSpan):
-    """A finished span with other attributes, events or status; all else, the counts of dropped items too, as it was."""
+    """A finished span of which some is replaced; all else, the counts of dropped items too, is as it was."""
 
     def __init__(
         self,
@@ -24,15 +25,20 @@ class Rebuilt(ReadableSpan):
         attributes: Mapping[str, Any],
         events: Sequence[Event] | None = None,
         status: Status | None = None,
+        *,
+        name: str | None = None,
+        context: SpanContext | None = None,
+        links: Sequence[Link] | None = None,
+        resource: Resource | None = None,
     ) -> None:
         super().__init__(
-            name=span.name,
-            context=span.context,
+            name=span.name if name is None else name,
+            context=span.context if context is None else context,
             parent=span.parent,
-            resource=span.resource,
+            resource=span.resource if resource is None else resource,
             attributes=attributes,
             events=span.events if events is None else events,
-            links=span.links,
+            links=span.links if links is None else links,
             kind=span.kind,
             status=span.status if status is None else status,
             start_time=span.start_time,

@@ -19,7 +19,7 @@ from spanwatch.core.call import Call, Cost
 from spanwatch.core.exports import Export, Signal
 from spanwatch.core.health import thresholds_from
 from spanwatch.core.prices import PriceBook
-from spanwatch.core.redact import MAX_REDACTED, rules_from
+from spanwatch.core.redact import MAX_REDACTED, redact, rules_from
 from spanwatch.core.settings import Settings
 from spanwatch.otel.alerts.starting import Watch
 from spanwatch.otel.attachments import Logs, Metrics, Taps, Traces
@@ -29,6 +29,7 @@ from spanwatch.otel.budgets.gauges import Gauges
 from spanwatch.otel.budgets.ledgers import ledger_of
 from spanwatch.otel.budgets.telling import Telling
 from spanwatch.otel.call_events import CallEvents
+from spanwatch.otel.clearing import Clearing
 from spanwatch.otel.coverage import ENGINES
 from spanwatch.otel.delivery.account import LaneAccount
 from spanwatch.otel.delivery.delivery import Delivery
@@ -127,8 +128,9 @@ class Runtime:
         book: PriceBook | None = None,
     ) -> None:
         self.settings, self.taps, self.guard, self.active = settings, taps, Guard(), True
+        self.clearing = Clearing(_border(settings))
         self.live = self._live()
-        self._watch = Watch(settings, self.live, self.guard, lambda: self.instance)
+        self._watch = Watch(settings, self.live, self.guard, lambda: self.instance, self.border)
         self.alerts, self._spending = self._watch.evaluator, (*settings.budgets, *self._watch.budgets)
         ledger = ledger_of(settings) if self._spending and book is not None else None
         self.outlets: list[Way] = []
@@ -136,7 +138,6 @@ class Runtime:
         self.on_joined, self.on_fork = on_joined, on_fork
         self.instance = new_id()
         self.traces, self.metrics, self.logs = Traces(self), Metrics(self), Logs(self)
-        self.border = _border(settings)
         self.delivery = Delivery(settings, self._sent_resource, self._count, self.guard)
         self.metrics.attach()
         self._worker = Worker(Recorder(self.metrics.meter()), self.guard)
@@ -174,6 +175,11 @@ class Runtime:
         self._log_hooks = LogHooks(settings, self.logs.logger, self.guard)
         again = weakref.WeakMethod(self._in_child)
         os.register_at_fork(after_in_child=lambda: (method := again()) and method())
+
+    @property
+    def border(self) -> Border:
+        """What may leave."""
+        return self.clearing.border
 
     def telemetry(self) -> Telemetry:
         """What an instrumentation needs."""
@@ -339,9 +345,9 @@ class Runtime:
         if not settings.live_interval:
             return None
         most = min(MAX_SAMPLES, settings.retention_bytes // 1024)  # about a quarter of what the store may take
-        share = Share(Path(settings.home).absolute() if settings.store else None, settings.service, most)
+        share = Share(Path(settings.home).absolute() if settings.store else None, self._service() or None, most)
         drain: Callable[[float], bool] = lambda timeout: self._worker.drain(timeout)  # noqa: E731, PLW0108 (comes later)
-        return Live(share, self.guard, drain, interval_s=settings.live_interval)
+        return Live(share, self.guard, drain, interval_s=settings.live_interval, clear=self.clearing.metrics)
 
     def _door(self) -> Door | None:
         settings = self.settings
@@ -357,7 +363,7 @@ class Runtime:
         if not self.settings.store:
             return None
         delivery, names = self.delivery, iter([self.instance])
-        origin = Origin(self.settings.service or "", run, self._sent_resource, delivery.owed)
+        origin = Origin(self._service(), run, self._sent_resource, delivery.owed)
         spool = delivery.spool
         return Journal(
             Path(self.settings.home).absolute(),
@@ -369,13 +375,16 @@ class Runtime:
             ended=lambda: None if spool is None else spool.closed(),
         )
 
+    def _service(self) -> str:
+        return redact(self.settings.service or "", rules=self.border.rules)
+
     def _count(self, added: Added) -> None:
         self._worker.put(added)
 
     def _sent_resource(self) -> Mapping[str, Any]:
-        """The attributes of the resource that spans have: the application's, where its provider is joined."""
+        """The resource that spans have, without secrets: the application's, where its provider is joined."""
         theirs = self.traces.resource()
-        return (self.resource() if theirs is None else theirs).attributes
+        return self.clearing.resource(self.resource() if theirs is None else theirs).attributes
 
     def _renamed(self) -> str:
         self.instance = new_id()

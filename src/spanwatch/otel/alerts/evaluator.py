@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,9 @@ from spanwatch.otel.alerts.calls import from_text, to_text
 from spanwatch.otel.alerts.couriers import Courier
 from spanwatch.otel.alerts.evidence import Evidence
 from spanwatch.otel.bounded import Bounded
+from spanwatch.otel.clearing import cleared_labels
 from spanwatch.otel.daemon import Daemon
+from spanwatch.otel.encode import Border
 from spanwatch.otel.guard import Guard, say
 from spanwatch.store.alerts import AlertBook
 
@@ -41,7 +43,8 @@ _MS = 1_000_000
 class Wiring:
     """What an evaluator needs of the process around it.
 
-    `series` gives the samples of a window, `holder` who this process is, `service` its name; `home` has the store.
+    `series` gives the samples of a window, `holder` who this process is, `service` its name; `home` has the store,
+    `border` says what may be told.
     """
 
     series: Callable[[Window], Sequence[Series]]
@@ -52,6 +55,7 @@ class Wiring:
     refresh: Callable[[], object] = lambda: None
     clock: Callable[[], int] = time.time_ns
     step_ns: int = 15 * SECOND_NS
+    border: Border = field(default_factory=Border)
 
 
 @dataclass(slots=True)
@@ -128,7 +132,7 @@ class Evaluator:
         self._guard.run("handing in what happened", self._hand_in, rule, firing, at_ns, until_ns)
 
     def _hand_in(self, rule: Rule, firing: Firing, at_ns: int, until_ns: int) -> None:
-        self.book.happen(rule.name, to_text(firing, at_ns, until_ns))
+        self.book.happen(rule.name, to_text(self._cleared(firing), at_ns, until_ns))
         self._poke.set()
 
     def evaluate(self) -> bool:
@@ -237,10 +241,15 @@ class Evaluator:
         )
 
     def _save(self, rule: Rule, before: Iterable[Alert], found: Sequence[Firing], now_ns: int) -> None:
-        result = step(rule, {alert.labels: alert for alert in before}, found, now_ns)
+        cleared = [self._cleared(each) for each in found]
+        result = step(rule, {alert.labels: alert for alert in before}, cleared, now_ns)
         changed = (*result.fired, *result.resolved)
         self.book.save(rule.name, result.alerts.values(), changed, now_ns)
         self._act(rule, result.fired, result.resolved)
+
+    def _cleared(self, firing: Firing) -> Firing:
+        """What a predicate, a check or a call says of itself may hold a secret, which no notifier gets."""
+        return replace(firing, labels=cleared_labels(firing.labels, self._wiring.border))
 
     def _happened(self, now_ns: int) -> None:
         waiting = self.book.happenings()

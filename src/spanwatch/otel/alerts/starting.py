@@ -8,6 +8,7 @@ from pathlib import Path
 from spanwatch.core.budgets import Budget
 from spanwatch.core.call import Call
 from spanwatch.core.errors import ConfigurationError
+from spanwatch.core.redact import redact
 from spanwatch.core.series import SECOND_NS
 from spanwatch.core.settings import Settings
 from spanwatch.notify.log import Log
@@ -15,6 +16,7 @@ from spanwatch.notify.routing import routes_of
 from spanwatch.notify.tables import from_table
 from spanwatch.otel.alerts.calls import CallRules, watched
 from spanwatch.otel.alerts.evaluator import Evaluator, Wiring
+from spanwatch.otel.encode import Border
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.live.live import Live
 
@@ -26,8 +28,10 @@ class Watch:
         ConfigurationError: a notifier cannot be had, or there are rules and no samples.
     """
 
-    def __init__(self, settings: Settings, live: Live | None, guard: Guard, holder: Callable[[], str]) -> None:
-        self._guard, self.evaluator = guard, _evaluator(settings, live, guard, holder)
+    def __init__(
+        self, settings: Settings, live: Live | None, guard: Guard, holder: Callable[[], str], border: Border
+    ) -> None:
+        self._guard, self.evaluator = guard, _evaluator(settings, live, guard, holder, border)
         self._rules = tuple(rule for rule in settings.rules if rule.when is not None)
         happen = None if self.evaluator is None else self.evaluator.happen
         self.budgets: tuple[Budget, ...] = () if happen is None else watched(settings.rules, happen)
@@ -61,7 +65,9 @@ class Watch:
             self.evaluator.after_fork()
 
 
-def _evaluator(settings: Settings, live: Live | None, guard: Guard, holder: Callable[[], str]) -> Evaluator | None:
+def _evaluator(
+    settings: Settings, live: Live | None, guard: Guard, holder: Callable[[], str], border: Border
+) -> Evaluator | None:
     if not settings.rules:
         return None
     if live is None:
@@ -71,9 +77,10 @@ def _evaluator(settings: Settings, live: Live | None, guard: Guard, holder: Call
         holder=holder,
         guard=guard,
         home=Path(settings.home).absolute() if settings.store else None,
-        service=settings.service or "",
+        service=redact(settings.service or "", rules=border.rules),
         refresh=live.refresh,
         step_ns=int(live.interval_s * SECOND_NS),
+        border=border,
     )
     routes = routes_of(settings.notify or (Log(),), from_table)
     return Evaluator(settings.rules, routes, wiring, interval_s=live.interval_s)

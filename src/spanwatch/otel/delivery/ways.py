@@ -21,6 +21,7 @@ from opentelemetry.sdk.metrics.export import (
 
 from spanwatch.core.exports import Export
 from spanwatch.otel.bounded import Bounded
+from spanwatch.otel.clearing import Clearing
 from spanwatch.otel.delivery.lane import Lane
 from spanwatch.otel.exporters import maker, scoped
 from spanwatch.otel.live.carrying import Carrier, rides
@@ -101,9 +102,9 @@ class JournaledMetrics(MetricExporter):
     In a forked child it is silent: the sums that its reader carries over are the parent's, and the child gets its own.
     """
 
-    def __init__(self, lane: Lane, like: Any, only_scope: str | None) -> None:
+    def __init__(self, lane: Lane, like: Any, clearing: Clearing, only_scope: str | None) -> None:
         super().__init__(like._preferred_temporality, like._preferred_aggregation)  # noqa: SLF001 (no public name)
-        self._lane, self._only_scope, self._pid = lane, only_scope, os.getpid()
+        self._lane, self._clearing, self._only_scope, self._pid = lane, clearing, only_scope, os.getpid()
 
     def export(
         self,
@@ -115,7 +116,7 @@ class JournaledMetrics(MetricExporter):
         if self._pid == os.getpid():
             data = metrics_data if self._only_scope is None else scoped(metrics_data, self._only_scope)
             if data.resource_metrics:
-                message = encode_metrics(data).SerializeToString()
+                message = encode_metrics(self._clearing.metrics(data)).SerializeToString()
                 self._lane.append("metrics", {"z": b64encode(zlib.compress(message, _LEVEL)).decode("ascii")})
         return MetricExportResult.SUCCESS
 
@@ -127,11 +128,13 @@ class JournaledMetrics(MetricExporter):
         """Nothing is held back."""
 
 
-def metric_way(lane: Lane, only_scope: str | None, live: Live | None) -> tuple[MetricWay, list[MetricReader]]:
+def metric_way(
+    lane: Lane, clearing: Clearing, only_scope: str | None, live: Live | None
+) -> tuple[MetricWay, list[MetricReader]]:
     """All metrics at an interval, into the lane; on the live reader where that collects what is to be sent."""
     stock = maker(lane.export)()  # knows the standard variables about temporality and aggregation
     stock.shutdown()
-    exporter = JournaledMetrics(lane, stock, only_scope)
+    exporter = JournaledMetrics(lane, stock, clearing, only_scope)
     if live is None or not rides(exporter):
         reader = PeriodicExportingMetricReader(exporter)
         readers: list[MetricReader] = [reader] if live is None else [reader, live.new_reader()]

@@ -45,12 +45,19 @@ class Live:
         guard: Where failures stop.
         drain: Waits a number of seconds at most until all calls that ended are in the metrics.
         interval_s: Seconds from one sample to the next.
+        clear: Takes the secrets out of a collection.
     """
 
     def __init__(
-        self, share: Share, guard: Guard, drain: Callable[[float], object], *, interval_s: float = 15.0
+        self,
+        share: Share,
+        guard: Guard,
+        drain: Callable[[float], object],
+        *,
+        interval_s: float = 15.0,
+        clear: Callable[[MetricsData], MetricsData] = lambda data: data,
     ) -> None:
-        self._where, self._guard, self._drain, self.interval_s = share, guard, drain, interval_s
+        self._where, self._guard, self._drain, self.interval_s, self._clear = share, guard, drain, interval_s, clear
         self.reader: LiveReader | None = None
         self.on_tick: Callable[[], object] = lambda: None
         self.descriptions: dict[str, str] = {}
@@ -71,7 +78,9 @@ class Live:
         if self.reader is not None:
             self.reader.retire()
         every = min(self.interval_s, interval_s or self.interval_s)
-        self.reader = LiveReader(self._receive, every, self._guard, ticked=self._ticked, exporter=exporter)
+        self.reader = LiveReader(
+            self._receive, every, self._guard, ticked=self._ticked, exporter=exporter, clear=self._clear
+        )
         self.reader.start()
         return self.reader
 

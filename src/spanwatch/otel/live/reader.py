@@ -26,6 +26,7 @@ class LiveReader(MetricReader):
         interval_s: Seconds from one collection to the next.
         guard: Where failures stop.
         ticked: Called on the reader's thread after each collection at the interval, and a last time at the end.
+        clear: Takes the secrets out of a collection.
         exporter: Whose preferred aggregation holds; its temporality has to be cumulative.
     """
 
@@ -37,10 +38,12 @@ class LiveReader(MetricReader):
         *,
         ticked: Callable[[], object],
         exporter: MetricExporter | None = None,
+        clear: Callable[[MetricsData], MetricsData] = lambda data: data,
     ) -> None:
         aggregation = None if exporter is None else exporter._preferred_aggregation  # noqa: SLF001 (no public name)
         super().__init__(preferred_aggregation=aggregation)
         self._receive, self._interval_s, self._guard, self._ticked = receive, interval_s, guard, ticked
+        self._clear = clear
         self._stop, self._lock, self._pid = threading.Event(), threading.RLock(), os.getpid()
         self._busy = self._retired = False
         self.followers: list[Callable[[MetricsData | None], object]] = []
@@ -88,8 +91,10 @@ class LiveReader(MetricReader):
         self.join(timeout_millis / 1e3)
 
     def _receive_metrics(self, metrics_data: MetricsData, *_timeout: Any, **_kwargs: Any) -> None:
-        self._latest = metrics_data
-        self._guard.run("keeping samples of metrics", self._receive, metrics_data)
+        cleared = self._guard.run("clearing metrics of secrets", self._clear, metrics_data)
+        if cleared is not None:
+            self._latest = cleared
+            self._guard.run("keeping samples of metrics", self._receive, cleared)
 
     def _loop(self) -> None:
         if self._pid != os.getpid():  # a forked child gets a reader of its own
