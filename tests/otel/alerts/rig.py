@@ -60,10 +60,18 @@ class Process:
 
     made: ClassVar[list] = []
 
-    def __init__(self, rules, *receivers, home=None, clock=None, holder="one", interval_s=15.0, **route):
+    def __init__(
+        self, rules, *receivers, home=None, clock=None, holder="one", interval_s=15.0, refresh=lambda: None, **route
+    ):
         self.clock, self.values = clock or Clock(), {}
         wiring = Wiring(
-            lambda _window: self.series(), lambda: holder, Guard(), home=home, clock=self.clock, service="bot"
+            lambda _window: self.series(),
+            lambda: holder,
+            Guard(),
+            home=home,
+            clock=self.clock,
+            service="bot",
+            refresh=refresh,
         )
         routes = [to(each, **{"severities": ("info", "warning", "critical"), **route}) for each in receivers]
         self.evaluator = Evaluator(rules, routes, wiring, interval_s=interval_s)

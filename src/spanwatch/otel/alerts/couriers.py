@@ -112,6 +112,7 @@ class Courier:
         pause = min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** min(self._failures - 1, 10))
         deadline = self._clock() + pause
         with self._condition:
+            self._carrying = None  # what is due meanwhile waits instead of it
             self._waiting.setdefault(key, one)
             while not self._stopping and (left := deadline - self._clock()) > 0:
                 self._condition.wait(left)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from spanwatch.core.errors import EvaluationError, StoreError
+from spanwatch.core.errors import EvaluationError
 from spanwatch.core.points import Labels
 from spanwatch.core.promql import RingSource
 from spanwatch.core.promql.nodes import Selector
@@ -26,6 +26,7 @@ from spanwatch.notify.routing import Route
 from spanwatch.otel.alerts.calls import from_text, to_text
 from spanwatch.otel.alerts.couriers import Courier
 from spanwatch.otel.alerts.evidence import Evidence
+from spanwatch.otel.alerts.patience import Patience
 from spanwatch.otel.bounded import Bounded
 from spanwatch.otel.clearing import cleared_labels
 from spanwatch.otel.daemon import Daemon
@@ -35,7 +36,7 @@ from spanwatch.store.alerts import AlertBook
 
 LEASE = 3.0  # intervals that a process which evaluates may be silent before another takes over
 POLL_S = 1.0  # how often what happened elsewhere is looked for
-CHECK_S = 5.0  # how long a rule in Python may take
+CHECK_S = 5.0  # how long a rule in Python may take, or a collection of the latest samples
 _MS = 1_000_000
 
 
@@ -84,9 +85,10 @@ class Evaluator:
         self._longest_ns = max((r.loaded.window_ms for r in rules if r.loaded is not None), default=0) * _MS
         self._couriers = [Courier(route, self._arrived, self._guard) for route in routes]
         self.evidence, self._memory = Evidence(wiring.home), Memory()
+        self._patience = Patience("spanwatch-alert-checks")
         self._renew()
         self._daemon = Daemon("spanwatch-alerts", self._loop, self._renew)
-        self._actions, self._checks = Bounded("spanwatch-alert-actions"), Bounded("spanwatch-alert-checks")
+        self._actions = Bounded("spanwatch-alert-actions")
 
     def start(self) -> None:
         """Start the thread."""
@@ -142,7 +144,7 @@ class Evaluator:
             if not self._leads(now):
                 self._look()
                 return False
-            self._wiring.refresh()
+            self._refresh()
             self._step(self._wiring.clock())
             return True
 
@@ -180,21 +182,28 @@ class Evaluator:
     def _step(self, now_ns: int) -> None:
         self._happened(now_ns)
         series = self._series(Window(now_ns - self._longest_ns - LOOKBACK_MS * _MS, now_ns))
-        moment = Moment(RingSource(series, self._wiring.step_ns, self._memory), now_ns)
+        newest_ns = max((each.seen_ns for each in series or ()), default=0)
+        source = RingSource(series or (), self._wiring.step_ns, self._memory)
+        moment = Moment(source, max(now_ns, newest_ns))  # a clock that stepped back hides nothing that is new
         before = self.book.alerts()
         self.book.keep_only(self._by_name)
-        answers = [(rule, self._asked(rule, moment, now_ns)) for rule in self.rules]
-        with self.book.together():
-            for rule, answer in answers:
-                if answer is not None and not answer.unknown:
-                    self._save(rule, before.get(rule.name, ()), answer.found, now_ns)
-        self._tell(now_ns)
+        quick = [rule for rule in self.rules if rule.check is None and (series is not None or rule.loaded is None)]
+        for rules in (quick, [rule for rule in self.rules if rule.check is not None]):
+            answers = [(rule, self._asked(rule, moment, now_ns)) for rule in rules]
+            with self.book.together():
+                for rule, answer in answers:
+                    if answer is not None and not answer.unknown:
+                        self._save(rule, before.get(rule.name, ()), answer.found, now_ns)
+            self._tell(now_ns)
 
-    def _series(self, window: Window) -> Sequence[Series]:
-        try:
-            return self._wiring.series(window)
-        except StoreError:
-            return []
+    def _refresh(self) -> None:
+        """Have the latest samples, unless a callback of the application hangs: then those that there are must do."""
+        limit_s = min(CHECK_S, self.interval_s)
+        self._guard.run("collecting metrics for rules", self._patience.of, "", self._wiring.refresh, limit_s)
+
+    def _series(self, window: Window) -> Sequence[Series] | None:
+        """The samples of a window; None when they cannot be read: then what rules found before stands."""
+        return self._guard.run("reading samples for rules", self._wiring.series, window)
 
     def _asked(self, rule: Rule, moment: Moment, now_ns: int) -> Answer | None:
         try:
@@ -214,20 +223,7 @@ class Evaluator:
 
     def _checked(self, rule: Rule, moment: Moment) -> Answer:
         """What a callable finds, on a thread that can be given up."""
-        found: list[Answer | Exception] = []
-
-        def look() -> None:
-            try:
-                found.append(ask(rule, moment))
-            except Exception as error:  # noqa: BLE001 (raised again where it is waited for)
-                found.append(error)
-
-        if not self._checks.start(look).wait(CHECK_S):
-            self._checks = Bounded("spanwatch-alert-checks")
-            raise TimeoutError
-        if isinstance(found[0], Exception):
-            raise found[0]
-        return found[0]
+        return self._patience.of(rule.name, lambda: ask(rule, moment), min(CHECK_S, self.interval_s))
 
     def _trouble(self, rule: Rule, now_ns: int, text: str) -> None:
         if rule.name not in self._troubled:
@@ -307,3 +303,4 @@ class Evaluator:
         self._stop, self._poke, self._turn = threading.Event(), threading.Event(), threading.RLock()
         self._held, self._known, self._leading = _Held(), list[Alert](), False
         self._troubled: set[str] = set()
+        self._patience.renew()

@@ -71,7 +71,7 @@ class Live:
         self._instance, self._lock = uuid.uuid4().hex, threading.Lock()
         self._ring = Ring(fine_ns=int(self.interval_s * SECOND_NS))
         self._shared_at = self._tidied_ns = 0.0
-        self.reader, self._said = None, {}
+        self.reader, self._said, self._stood = None, {}, (0, 0)
 
     def new_reader(self, exporter: MetricExporter | None = None, *, interval_s: float | None = None) -> LiveReader:
         """A reader for another MeterProvider, in place of the one before; `interval_s` when it has to be shorter."""
@@ -134,7 +134,14 @@ class Live:
         found = points(data)
         self.descriptions = descriptions(data)
         with self._lock:
-            self._ring.take(found, time.time_ns())
+            self._ring.take(found, self._now_ns())
+
+    def _now_ns(self) -> int:
+        """UNIX time, which goes on from where it stood when the machine's clock steps back."""
+        wall, steady = time.time_ns(), time.monotonic_ns()
+        stood, then = self._stood
+        self._stood = (wall if wall >= stood else stood + steady - then, steady)
+        return self._stood[0]
 
     def _ticked(self) -> None:
         self._guard.run("what follows a collection of metrics", self.on_tick)
