@@ -37,9 +37,10 @@ pictures: $(READY) ## draw docs/pictures: the demo, the live view and the report
 	@$(PY) -m docs.pictures.draw_views
 	@$(PY) -m docs.pictures.draw_grafana
 
-generate: $(READY) ## write docs/reference and grafana/dashboards anew from the code
+generate: $(READY) ## write docs/reference, grafana/dashboards and the ConfigMaps anew from the code
 	@$(PY) -m spanwatch.generate.reference > docs/reference/telemetry.md
 	@$(PY) tools/reference.py
+	@$(PY) tools/kubernetes.py
 	@$(PY) -m spanwatch generate grafana > /dev/null
 
 docs: $(READY) ## build the documentation site into build/site

@@ -59,3 +59,9 @@ def test_the_classic_classes_are_there_one_by_one():
         *("AlertManager", "MetricsDashboard", "AgentMonitor"),
     ]
     assert sum(block.id.startswith("classic-classes") for block in BLOCKS) == 10
+
+
+def test_every_page_has_its_place_in_the_navigation():
+    text = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    named = re.findall(r"^ +- (?:[\w ]+: )?([\w/-]+\.md)$", text, re.MULTILINE)
+    assert sorted(named) == sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))

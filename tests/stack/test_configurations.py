@@ -8,7 +8,8 @@ import pytest
 from stack_rig import HMAC_KEY, ROOT
 
 CONFIG = ROOT / "collector-config"
-OVERLAYS = sorted(path.name for path in CONFIG.glob("overlay-*.yaml"))
+AGENTS = ("agent.yaml", "overlay-agent-token.yaml")
+OVERLAYS = sorted(path.name for path in CONFIG.glob("overlay-*.yaml") if path.name not in AGENTS)
 
 
 @pytest.fixture
@@ -27,7 +28,9 @@ def ask(binaries_here):
     return asked
 
 
-@pytest.mark.parametrize("layers", [("gateway.yaml",), ("agent.yaml",), *(("gateway.yaml", one) for one in OVERLAYS)])
+@pytest.mark.parametrize(
+    "layers", [("gateway.yaml",), ("agent.yaml",), AGENTS, *(("gateway.yaml", one) for one in OVERLAYS)]
+)
 def test_the_collector_accepts(ask, layers, tmp_path):
     (tmp_path / "redaction_hmac_key").write_text(HMAC_KEY)
     words = itertools.chain.from_iterable(("--config", layer) for layer in layers)

@@ -88,3 +88,27 @@ def test_plain_http_to_it_is_told_to_be_https(stack, door):
     found = doctor(stack, f"http://127.0.0.1:{door.ports['otlp_http']}", "--no-send")
     assert found["protocol"]["level"] == "fail"
     assert "https://" in found["protocol"]["fix"]
+
+
+@pytest.fixture(scope="module")
+def node(stack, tmp_path_factory):
+    """The two collectors of deploy/kubernetes: an agent that shows the gateway its token."""
+    secrets = tmp_path_factory.mktemp("kubernetes-secrets")
+    (secrets / "otlp_token").write_text(TOKEN, encoding="utf-8")
+    (secrets / "redaction_hmac_key").write_text("k" * 32, encoding="utf-8")
+    shared, binary = {"SECRETS_DIR": str(secrets)}, stack.bin / "otelcol"
+    layers = ("gateway.yaml", "overlay-dev.yaml", "overlay-compose.yaml")
+    gateway = Collector(tmp_path_factory.mktemp("gateway"), binary, stack.ports, layers, shared)
+    more = {**shared, "GATEWAY_OTLP": gateway.endpoint}
+    layers = ("agent.yaml", "overlay-agent-token.yaml")
+    agent = Collector(tmp_path_factory.mktemp("agent"), binary, stack.ports, layers, more)
+    with gateway, agent:
+        yield agent, gateway
+
+
+def test_an_agent_of_a_node_has_the_token_so_that_applications_need_none(stack, node):
+    agent, gateway = node
+    found = doctor(stack, agent.endpoint)
+    for check in ("endpoint", "protocol", "auth", "trace", "metric", "log"):
+        assert found[check]["level"] == "ok", found[check]
+    assert doctor(stack, gateway.endpoint, "--no-send")["auth"]["level"] == "fail"

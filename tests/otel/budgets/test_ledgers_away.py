@@ -213,3 +213,36 @@ async def test_a_call_cancelled_while_its_reservation_is_made_holds_nothing(late
                 break
             await asyncio.sleep(0.05)
         assert (rig.one().cost, rig.one().reserved) == (0, 0)
+
+
+def test_draining_waits_for_what_was_put_before_and_not_for_what_comes_meanwhile(tmp_path):
+    with budgeted(tmp_path, Budget("b", usd=1), ledger=SQLiteLedger(tmp_path)) as rig:
+        settling, stop = rig.enforcement.settling, threading.Event()
+
+        def keep_coming():
+            while not stop.is_set():
+                settling.put(Charge("c" * 32, (), 0), may_wait=False)
+                time.sleep(0.0002)
+
+        thread = threading.Thread(target=keep_coming)
+        thread.start()
+        try:
+            assert [settling.drain(30) for _ in range(200)] == [True] * 200
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_draining_says_so_when_the_ledger_is_away(tmp_path):
+    with budgeted(tmp_path, Budget("b", usd=1), ledger=SQLiteLedger(tmp_path, busy_s=0.05)) as rig:
+        settling = rig.enforcement.settling
+        assert settling.drain(30)
+        with locked(tmp_path / "budgets.db"):
+            settling.put(Charge("c" * 32, (), 0), may_wait=False)
+            assert not settling.drain(30)
+        for _ in range(100):
+            if settling.drain(5):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("it was not settled once the ledger was back")

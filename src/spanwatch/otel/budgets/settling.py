@@ -160,10 +160,10 @@ class Settling:
             say("the ledger of the budgets is back; what waited has been charged")
 
     def drain(self, timeout: float) -> bool:
-        """Wait until everything put before is settled and told; False when the time was too short."""
+        """Wait until everything put before is settled and told; False when time was too short or the ledger is away."""
         reached = threading.Event()
         self.soon(lambda: self.soon(reached.set))  # on its second turn: what settled may have levels to tell
-        return reached.wait(timeout) and not self._pending
+        return reached.wait(timeout) and not (self._is_away and self._pending)  # else what waits was put since
 
     def close(self, timeout: float) -> bool:
         """Drain and end the thread. What could not be settled is left to the next process."""
