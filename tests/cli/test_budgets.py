@@ -71,6 +71,23 @@ def test_the_live_view_shows_them_while_no_process_runs(spent, capsys):
     assert [line[5:] for line in in_view(capsys) if line[1] == "user.id=u-1"] == [["$0.0001", "$0.0100"]]
 
 
+def test_the_live_view_tells_the_budgets_of_processes_apart_that_keep_them_in_memory(place, monkeypatch, capsys):
+    for times in (1, 2):
+        answer = place.python(f"""
+import spanwatch
+spanwatch.configure(ledger="memory", live_interval=1, budgets=[spanwatch.Budget("own", usd="0.001")])
+for _ in range({times}):
+    chat(max_tokens=100)
+""")
+        assert answer.returncode == 0, answer.stderr
+    monkeypatch.setenv("SPANWATCH_HOME", str(place.path / ".spanwatch"))
+    lines = in_view(capsys)
+    assert [[line[0], line[3]] for line in lines] == [["own", "8%"], ["own", "4%"]]
+    first, second = (line[1] for line in lines)
+    assert first != second
+    assert re.fullmatch(r"everything in (\S+ )?\d+", first)
+
+
 def test_the_live_view_makes_no_ledger_and_outlives_one_that_cannot_be_used(place, monkeypatch, capsys):
     assert place.python("import spanwatch\nspanwatch.configure()\nchat()").returncode == 0
     home = place.path / ".spanwatch"

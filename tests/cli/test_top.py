@@ -322,6 +322,24 @@ def test_a_refresh_that_is_none_is_refused(home, capsys, every):
     assert run(capsys, "top", "--once", "--every", every)[0] == 2
 
 
+def test_processes_that_keep_a_budget_in_their_own_memory_have_a_row_each(home):
+    for number, used in ((1, 0.1), (2, 0.9)):
+        own = ((names.BUDGET_NAME, "own"), (names.BUDGET_LEDGER, "memory"))
+        news = [(Identity(metric.name, "gauge", "1", "", own), [Sample(NOW_NS, pack([value]), True)])
+                for metric, value in ((names.BUDGET_UTILIZATION, used), (names.BUDGET_LIMIT, 1.0))]  # fmt: skip
+        resource = (("process.pid", str(number)), (names.SERVICE_NAME, "desk\x1b[31m"))
+        samples.write(home, f"{number:032x}", resource, news, NOW_NS)
+    watch = Watch(home, 21_600.0, Thresholds())
+    snapshot = watch.look(NOW_NS)
+    watch.close()
+    view = next(view for view in VIEWS if view.key == "budgets")
+    assert [[cell.text for cell in row.cells[:2]] + [row.values[2]] for row in view.rows(snapshot)] == [
+        ["own", "everything in desk\\x1b[31m 2", 0.9],
+        ["daily", "user.id=alice", 0.85],
+        ["own", "everything in desk\\x1b[31m 1", 0.1],
+    ]
+
+
 def test_rows_are_chosen_by_any_cell_and_unknown_is_last_both_ways(home):
     watch = Watch(home, 21_600.0, Thresholds())
     snapshot = watch.look(NOW_NS)

@@ -131,6 +131,9 @@ MEANINGS: dict[str, Meaning] = {
     names.BUDGET_SCOPE: Meaning(
         _BUDGETS, "string", "Whose account: `user.id=u-1`; absent for everything. On gauges the highest few only."
     ),
+    names.BUDGET_LEDGER: Meaning(
+        _BUDGETS, "string", "On gauges: `memory` where the account is this process's own; absent where it is shared."
+    ),
     names.BUDGET_LEVEL: Meaning(_BUDGETS, "double", "On events: the part of the limit, such as 0.8."),
     names.BUDGET_RESOLVED: Meaning(_BUDGETS, "boolean", "On events: true when the level holds no more."),
     names.BUDGET_RESETS_AT: Meaning(_BUDGETS, "string", "On events: when room comes back, ISO 8601; absent for never."),

@@ -333,7 +333,7 @@ class Runtime:
             instance=lambda: self.instance,
             clock=time.time_ns,
         )
-        Gauges(self.metrics.meter(), settings.budgets, found.leading)
+        Gauges(self.metrics.meter(), settings.budgets, found.leading, own=settings.ledger_in_force == "memory")
         return found
 
     def _tidy(self, home: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 from spanwatch.core.names.attributes import (
     AGENT_NAME,
     APP_VERSION,
+    BUDGET_LEDGER,
     BUDGET_NAME,
     BUDGET_SCOPE,
     CALL_STATUS,
@@ -263,7 +264,7 @@ BUDGET_UNENFORCED = Metric(
     "Calls that met a budget whose ledger could not be used.",
     (BUDGET_NAME,),
 )
-_OF_SCOPES = (BUDGET_NAME, BUDGET_SCOPE)
+_OF_SCOPES = (BUDGET_NAME, BUDGET_SCOPE, BUDGET_LEDGER)
 BUDGET_LIMIT = Metric("spanwatch.budget.limit", "gauge", "{USD}", "Limit of a budget in US dollars.", _OF_SCOPES)
 BUDGET_SPENT = Metric(
     "spanwatch.budget.spent",

@@ -27,12 +27,19 @@ class Gauges:
         meter: Where they are registered.
         budgets: Those in force.
         standings: The scopes of a budget that spent most, at most so many.
+        own: Whether the accounts are this process's own, in its memory: others of the same name are other accounts.
     """
 
     def __init__(
-        self, meter: Meter, budgets: Sequence[Budget], standings: Callable[[str, int], list[Standing]]
+        self,
+        meter: Meter,
+        budgets: Sequence[Budget],
+        standings: Callable[[str, int], list[Standing]],
+        *,
+        own: bool = False,
     ) -> None:
         self._budgets, self._standings = budgets, standings
+        self._ledger: Labels = {names.BUDGET_LEDGER: "memory"} if own else {}
         self._named: dict[str, set[str]] = {budget.name: set() for budget in budgets}
         self._lock, self._read_at = threading.Lock(), -FRESH_S
         self._latest: list[Standing] = []
@@ -49,7 +56,7 @@ class Gauges:
             for standing in self._now():
                 amount = value(standing)
                 if amount is not None:
-                    yield Observation(amount, _labels(standing))
+                    yield Observation(amount, {**_labels(standing), **self._ledger})
 
         return read
 

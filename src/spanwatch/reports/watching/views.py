@@ -92,12 +92,15 @@ def _account(account: Account) -> Row:
     style: Style = "red" if used >= 1 else "yellow" if used >= 0.8 else ""
     full = min(_BAR, int(used * _BAR))
     bar = f"{'#' * full}{'.' * (_BAR - full)}"
+    scope = clean(account.scope) or "everything"
+    if account.process:
+        scope = f"{scope} in {clean(account.process)}"
     word = "hit" if used >= 1 else "near" if used >= 0.8 else "ok"
     cells = (
-        *(Cell(clean(account.budget)), Cell(clean(account.scope) or "everything"), Cell(bar, style)),
+        *(Cell(clean(account.budget)), Cell(scope), Cell(bar, style)),
         *(Cell(f"{used:.0%}", style), Cell(word, style), Cell(_usd(account.spent_usd)), Cell(_usd(account.limit_usd))),
     )
-    values = (account.budget, account.scope, used, used, word, account.spent_usd, account.limit_usd)
+    values = (account.budget, scope, used, used, word, account.spent_usd, account.limit_usd)
     return Row(cells, values)
 
 

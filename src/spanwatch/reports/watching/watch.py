@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from spanwatch.core import names
 from spanwatch.core.errors import StoreError
 from spanwatch.core.feedback.averages import Average, average
 from spanwatch.core.feedback.rating import Rating
@@ -19,7 +18,7 @@ from spanwatch.core.rules.alert import Alert
 from spanwatch.core.series import SECOND_NS
 from spanwatch.reports.alerts import alerts_of
 from spanwatch.reports.health import WINDOW_S, health_of
-from spanwatch.reports.watching.accounts import Account, Ask, accounts
+from spanwatch.reports.watching.accounts import Account, Ask, accounts, process_named
 from spanwatch.store import database, feedback, samples
 from spanwatch.store.notable import lines_of, slowest
 from spanwatch.store.projection import project
@@ -29,7 +28,6 @@ from spanwatch.store.summary import Sums, grouped
 from spanwatch.store.traces import TraceLine, traces
 from spanwatch.store.work import Work, work
 
-PROCESS_PID = "process.pid"
 SHARE = 200  # what is read whole is read again after so many times as long as it took
 MOST = 50  # traces and ratings that are listed
 _ALIVE_NS = 120 * SECOND_NS
@@ -155,7 +153,7 @@ class Watch:
 
     def _alive(self, now_ns: int) -> tuple[str, ...]:
         found = [dict(labels) for labels in samples.processes(self.home, now_ns - _ALIVE_NS)]
-        return tuple(f"{each.get(names.SERVICE_NAME, '')} {each.get(PROCESS_PID, '')}".strip() for each in found)
+        return tuple(map(process_named, found))
 
     def _ratings(self, now_ns: int) -> Said:
         window = feedback.Window(self._since(now_ns), now_ns)
