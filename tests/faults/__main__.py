@@ -118,12 +118,15 @@ def all_faults(kinds: list[Kind], together: int) -> dict[str, dict[str, table.Fa
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--only", default="", help="kinds whose name has this text")
+    parser.add_argument("--faults-only", action="store_true", help="neither bad inputs nor load")
     parser.add_argument("--together", type=int, default=5, help="how many kinds side by side")
     parser.add_argument("--load-s", type=float, default=10, help="seconds for each rate")
     parser.add_argument("--write", action="store_true", help="write docs/faults.md and its summary in the README")
     asked = parser.parse_args()
     kinds = [kind for kind in KINDS if kind.fault and asked.only in kind.name]
     faults = all_faults(kinds, asked.together)
+    if asked.faults_only:
+        return
     measured = [
         table.Measured(TITLES[system], faults[system], hostile(system), held(system, asked.load_s))
         for system in table.SYSTEMS

@@ -7,9 +7,11 @@ the work, with the time.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import struct
 import sys
@@ -19,15 +21,27 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from tests.faults.hostile import INPUTS
+
+
+class Thrower(SpanProcessor):
+    def on_end(self, span):
+        raise RuntimeError("a processor's own")
 
 
 class App:
     def __init__(self, system, plan):
         self.system, self.plan = system, plan
         self.log = os.open(plan["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        if plan.get("thrower") == "first":
+            trace.set_tracer_provider(TracerProvider())
+            trace.get_tracer_provider().add_span_processor(Thrower())
         self.flush = self.ours() if system == "ours" else self.stock()
+        if plan.get("thrower") == "last":
+            trace.get_tracer_provider().add_span_processor(Thrower())
+        self.bound()
         self.tracer = trace.get_tracer("faults")
 
     def ours(self):
@@ -48,16 +62,26 @@ class App:
     def stock(self):
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        provider = TracerProvider(resource=Resource({"service.name": "faults"}))
+        provider = trace.get_tracer_provider()
+        if not isinstance(provider, TracerProvider):
+            provider = TracerProvider(resource=Resource({"service.name": "faults"}))
+            trace.set_tracer_provider(provider)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=self.plan["endpoint"] + "/v1/traces")))
-        trace.set_tracer_provider(provider)
         return lambda timeout: provider.force_flush(int(timeout * 1000))
 
+    def bound(self):
+        """What the operating system no longer gives."""
+        if size := self.plan.get("file_bytes"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        if self.plan.get("files"):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 2, 4_096))
+
     def span(self, number, **attributes):
-        self.tracer.start_span("work", attributes={"faults.id": number, **attributes}).end()
+        span = self.tracer.start_span("work", attributes={"faults.id": number, **attributes})
+        with contextlib.suppress(RuntimeError):  # a processor's own
+            span.end()
         os.write(self.log, struct.pack("<q", number))
 
     def hostile(self):
@@ -108,6 +132,24 @@ class App:
                         os._exit(0)
                 for _ in range(plan.get("children", 3)):
                     os.wait()
+            case "os.fork, sys.exit":
+                if os.fork() == 0:
+                    self.spans(first, 50)
+                    sys.exit(0)
+                os.wait()
+            case "60 x under load":
+                self.plan = {**plan, "rate": 200}
+                busy = [threading.Thread(target=self.spans, args=(10_000 + n * 2_000, 1_000)) for n in range(4)]
+                for thread in busy:
+                    thread.start()
+                for child in range(60):
+                    if os.fork() == 0:
+                        self.spans(first + child * 100, 5)
+                        os._exit(0)
+                for _ in range(60):
+                    os.wait()
+                for thread in busy:
+                    thread.join()
             case "multiprocessing":
                 context = multiprocessing.get_context("fork")
                 children = [context.Process(target=self.spans, args=(first + n * 100, 50)) for n in range(3)]
@@ -164,9 +206,13 @@ def main():
     global APP
     signal.signal(signal.SIGINT, signal.default_int_handler)
     APP = App(sys.argv[1], json.loads(sys.argv[2]))
+    if APP.plan.get("daemon"):
+        for _ in range(2):
+            if os.fork():
+                os._exit(0)
     if APP.plan.get("hostile"):
         APP.hostile()
-    elif not APP.plan.get("fork_only"):
+    else:
         APP.work()
     if APP.plan.get("fork"):
         APP.forked()

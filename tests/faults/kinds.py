@@ -1,15 +1,30 @@
-"""The kinds of faults: each runs the application through one and returns what became of every id."""
+"""The kinds of faults, those of `make test` marked."""
 
 from __future__ import annotations
 
-import random
-import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from tests.faults.rig import Outcome, Rig
+from tests.faults.runs import (
+    answered,
+    both_die,
+    burst,
+    daemon,
+    dead_at_exit,
+    ending,
+    flapping,
+    forked,
+    healthy,
+    home_goes,
+    killed,
+    no_home,
+    outage,
+    served,
+    several,
+    wrong_door,
+)
 
 Run = Callable[[Rig], Outcome]
 
@@ -24,112 +39,13 @@ class Kind:
     rejected: bool = False  # half of it is refused for good, which is no loss of ours
     fault: bool = True
     alone: bool = False
+    disk: bool = False  # the journal itself is hit, so that the account is in memory
     takes_s: float = 20
 
 
 def reported(found):
     """Whether the application was told that a collector took less than all."""
     return "reject" in found.stderr.lower()
-
-
-def healthy(rig):
-    return rig.outcome(rig.run(count=1_000, flush=10))
-
-
-def outage(rig, *, seconds, rate):
-    """The collector is killed while spans come and is back after some seconds."""
-    process = rig.start(count=int(rate * (seconds + 4)), rate=rate, end="wait")
-    rig.wait_until(rate, process)
-    rig.sink.mode("down")
-    time.sleep(seconds)
-    rig.sink.mode("ok")
-    rig.wait_until(int(rate * (seconds + 4)), process, 120)
-    rig.arrived(40)
-    return rig.outcome(rig.finish(process))
-
-
-def dead_at_exit(rig, *, mode, count=1_000, **more):
-    """The collector does not work when the application ends; a later process finds it well."""
-    rig.sink.mode(mode, **more)
-    found = rig.run(count=count)
-    rig.sink.mode("ok")
-    rig.resume(20)
-    return rig.outcome(found)
-
-
-def ending(rig, *, end):
-    """The process ends in some way while the collector is well; then the application starts again."""
-    found = rig.run(count=300, end=end)
-    rig.resume(20)
-    return rig.outcome(found)
-
-
-def killed(rig, *, rate, times):
-    """SIGKILL at random moments, each time followed by a restart."""
-    chance = random.Random(6)
-    for turn in range(times):
-        process = rig.start(count=100_000, first=turn * 100_000, rate=rate)
-        rig.wait_until(max(5, int(rate * chance.uniform(0.1, 2))), process)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    rig.resume(30)
-    return rig.outcome()
-
-
-def forked(rig, *, way):
-    """Children by one way each emit; the parent goes on."""
-    process = rig.start(count=100, fork=way, end="wait")
-    rig.arrived(25)
-    until = time.monotonic() + 30
-    while not rig.told(process.log) and time.monotonic() < until:
-        time.sleep(0.1)
-    rig.arrived(20)
-    rig.finish(process)
-    return rig.outcome()
-
-
-def burst(rig, *, count, threads):
-    """As many as the machine makes."""
-    found = rig.run(count=count, threads=threads, flush=60, timeout=150)
-    rig.resume(20)
-    return rig.outcome(found)
-
-
-def answered(rig, *, mode, seconds=2.0, wait_s=30.0, **more):
-    """The collector answers badly for some seconds while spans come, and is well then; the application still runs."""
-    rig.sink.mode(mode, **more)
-    process = rig.start(count=1_000, rate=1_000, end="wait")
-    rig.wait_until(1_000, process)
-    until = time.monotonic() + 10
-    while rig.sink.requests() == 0 and time.monotonic() < until:  # the stock processor asks every 5 s
-        time.sleep(0.05)
-    time.sleep(seconds)
-    rig.sink.mode("ok")
-    rig.arrived(wait_s)
-    found = rig.outcome(rig.finish(process))
-    if not found.lost or mode == "partial":
-        return found
-    rig.resume(20)
-    return rig.outcome(found)
-
-
-def several(rig, *, processes, seconds):
-    """Several processes share one directory and are killed at random moments."""
-    chance, until, first = random.Random(6), time.monotonic() + seconds, 0
-    running = []
-    while time.monotonic() < until:
-        while len(running) < processes:
-            running.append(rig.start(count=100_000, first=first, rate=200))
-            first += 100_000
-        rig.wait_until(chance.randrange(20, 200), running[0])
-        doomed = running.pop(0)
-        doomed.kill()
-        doomed.communicate()
-    for process in running:
-        process.kill()
-        process.communicate()
-    rig.resume(40)
-    return rig.outcome()
 
 
 def status(code, **headers):
@@ -180,5 +96,39 @@ KINDS = (
     Kind("answers with 64 MB", partial(answered, mode="big"), reduced=True),
     Kind("answers with a gzip bomb", partial(answered, mode="bomb")),
     Kind("answers without an end", partial(answered, mode="endless")),
+    *(Kind(f"answers {code} for 15 s", partial(status(code), seconds=15), takes_s=50) for code in (429, 500, 502, 503)),
+    Kind("hangs for 15 s", partial(answered, mode="hang", seconds=15, wait_s=60), takes_s=60),
+    Kind("resets connections for 15 s", partial(answered, mode="reset", seconds=15, wait_s=45), takes_s=60),
+    *(Kind(f"answers {code}", status(code)) for code in (405, 415, 422, 501)),
+    *(Kind(f"answers {code}", status(code, Location="https://127.0.0.1:1/")) for code in (301, 307, 308)),
+    Kind("answers 503, Retry-After a date", status(503, **{"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})),
+    Kind("answers 503, Retry-After junk", status(503, **{"Retry-After": "soon"})),
+    Kind("answers a byte a second", partial(answered, mode="drip", wait_s=45), takes_s=50),
+    Kind("answers after 3 s", partial(answered, mode="slow", seconds=8), takes_s=30),
+    Kind("closes after each answer", partial(answered, mode="closes")),
+    Kind("closes before it has read", partial(answered, mode="slams")),
+    Kind("speaks no HTTP", partial(answered, mode="no_http")),
+    Kind("is killed and started again, 5 x", partial(flapping, times=5), takes_s=40),
+    Kind("TLS to a port without", wrong_door),
+    *(
+        Kind(f"ends by {end}, collector {word}", partial(both_die, end=end, mode=mode))
+        for end in ("_exit", "SIGTERM", "SIGKILL")
+        for mode, word in (("hang", "hangs"), ("down", "refuses"))
+    ),
+    Kind("100 spans of 1 MB, collector hangs", partial(dead_at_exit, mode="hang", count=100, padding=1_000_000)),
+    *(
+        Kind(f"children by {way}", partial(forked, way=way), takes_s=40)
+        for way in ("os.fork, sys.exit", "60 x under load")
+    ),
+    Kind("becomes a daemon", daemon),
+    Kind("another processor raises, before", partial(served, thrower="first")),
+    Kind("another processor raises, after", partial(served, thrower="last")),
+    Kind("the store's directory is deleted", home_goes, disk=True, reduced=True),
+    Kind("the store's directory is deleted, collector refuses", partial(home_goes, mode="down"), disk=True),
+    Kind("the store's directory cannot be made", partial(no_home, home="/proc/spanwatch"), disk=True, reduced=True),
+    Kind("the store's directory is a file", partial(no_home, home="/etc/hostname"), disk=True),
+    Kind("no file may grow beyond 64 kB", partial(served, file_bytes=65_536), disk=True, reduced=True),
+    Kind("no file may grow at all", partial(served, file_bytes=9_000), disk=True),
+    Kind("no more files may be opened", partial(served, files=True), disk=True),
     Kind("4 processes killed at random in one directory, 10 s", partial(several, processes=4, seconds=10)),
 )

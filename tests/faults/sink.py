@@ -7,6 +7,7 @@ copies by signal and id; `POST /mode` sets how requests are answered, by a JSON 
     {"kind": "down"}                        listener and connections closed
     {"kind": "status", "status": 503, "headers": {"Retry-After": "1"}, "body": "...", "share": 0.3}
     {"kind": "hang" | "blackhole" | "reset" | "stored_reset" | "partial" | "junk" | "cut" | "big" | "bomb" | "endless"}
+    {"kind": "drip" | "slow" | "closes" | "slams" | "no_http"}
 """
 
 from __future__ import annotations
@@ -74,8 +75,13 @@ class Sink:
             self.open.discard(client)
 
     def request(self, client):
-        while self.mode["kind"] == "blackhole":
-            time.sleep(0.05)
+        if self.mode["kind"] == "blackhole":
+            while self.mode["kind"] == "blackhole":
+                time.sleep(0.05)
+            return None
+        if self.mode["kind"] == "slams":
+            self.requests["traces"] += 1
+            return None
         data = b""
         while b"\r\n\r\n" not in data:
             piece = client.recv(65_536)
@@ -107,6 +113,11 @@ class Sink:
             return False
         if kind == "reset":
             return self.reset(client)
+        if kind == "no_http":
+            client.sendall(b"SSH-2.0-none\r\n")
+            return False
+        if kind == "slow":
+            time.sleep(3)
         if kind == "status":
             extra = "".join(f"{key}: {value}\r\n" for key, value in mode.get("headers", {}).items())
             text = mode.get("body", "").encode()
@@ -122,7 +133,7 @@ class Sink:
         if kind == "stored_reset":
             return self.reset(client)
         self.reply(client, kind, len(rejected))
-        return kind not in {"cut", "endless"}
+        return kind not in {"cut", "endless", "drip", "closes"}
 
     def reset(self, client):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -139,6 +150,12 @@ class Sink:
             answer, extra = b"\xff" * 99, "Content-Type: text/plain\r\n"
         elif kind == "cut":
             client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nab")
+            return
+        elif kind == "drip":
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")
+            while self.mode["kind"] == "drip":
+                client.sendall(b"x")
+                time.sleep(1)
             return
         elif kind == "big":
             answer = bytes(64 << 20)

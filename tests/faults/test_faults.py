@@ -9,8 +9,18 @@ pytestmark = pytest.mark.faults
 EXIT_S = 2.0
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.reduced and kind.disk], ids=lambda kind: kind.name)
+def test_no_span_is_lost_where_the_disk_fails(rig, kind):
+    found = kind.run(rig)
+    assert found.emitted > 0
+    assert found.lost == 0, found
+    assert found.exit_s <= EXIT_S + SLACK_S
+
+
 @pytest.mark.parametrize(
-    "kind", [kind for kind in KINDS if kind.reduced and not kind.rejected], ids=lambda kind: kind.name
+    "kind",
+    [kind for kind in KINDS if kind.reduced and not kind.rejected and not kind.disk],
+    ids=lambda kind: kind.name,
 )
 def test_no_span_is_lost(rig, kind):
     found = kind.run(rig)

@@ -96,13 +96,13 @@ def _span(span: Span, body: Body) -> None:
         span.parent_span_id = bytes.fromhex(parent)
     span.name = _text(body["n"])
     span.kind = cast("Span.SpanKind.ValueType", body.get("kd", 0) + 1)
-    span.start_time_unix_nano, span.end_time_unix_nano = body.get("b") or 0, body.get("e") or 0
+    span.start_time_unix_nano, span.end_time_unix_nano = _time(body.get("b")), _time(body.get("e"))
     span.flags = body.get("fl", 0) | _REMOTE_UNKNOWN | (0x200 if body.get("rp") else 0)
     if state := body.get("ts"):
         span.trace_state = _text(state)
     _attributes(span.attributes, body.get("a") or {})
     for name, time_ns, attributes in body.get("ev", ()):
-        event = span.events.add(name=_text(name), time_unix_nano=time_ns or 0)
+        event = span.events.add(name=_text(name), time_unix_nano=_time(time_ns))
         _attributes(event.attributes, attributes or {})
     for trace_id, span_id, attributes in body.get("l", ()):
         link = span.links.add(trace_id=bytes.fromhex(trace_id), span_id=bytes.fromhex(span_id))
@@ -116,7 +116,7 @@ def _span(span: Span, body: Body) -> None:
 
 
 def _log(record: LogRecord, body: Body) -> None:
-    record.time_unix_nano, record.observed_time_unix_nano = body.get("ts") or 0, body.get("ots") or 0
+    record.time_unix_nano, record.observed_time_unix_nano = _time(body.get("ts")), _time(body.get("ots"))
     record.severity_number = cast("SeverityNumber.ValueType", body.get("sev") or 0)
     record.severity_text = _text(body.get("sevt") or "")
     record.event_name = _text(body.get("ev") or "")
@@ -173,3 +173,8 @@ def _text(text: Any) -> str:
     """A text that protobuf takes: without lone surrogates."""
     found = text if type(text) is str else str(text)
     return found if found.isascii() else found.encode("utf-8", "replace").decode("utf-8")
+
+
+def _time(time_ns: Any) -> int:
+    """A time that protobuf takes: from 1970 to 2554, 0 where there is none."""
+    return min(max(time_ns or 0, 0), 2**64 - 1)
