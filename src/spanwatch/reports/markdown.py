@@ -8,8 +8,13 @@ from collections.abc import Iterator, Sequence
 from spanwatch.reports.parts import Chart, Part, Table
 from spanwatch.reports.screen import fit
 
-# A name can be no link, mention, picture, formula, cell or tag.
-_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&$]|(?<=\w):(?=//)|(?<=www)\.)")
+# A name can be no link, mention, picture, formula, cell, tag, list or rule.
+_SPECIAL = re.compile(r"([\\`*_\[\]#|~$]|(?<=\w):(?=//)|(?<=www)\.|^[-+](?=[- ]|$)|^=)", re.IGNORECASE)
+_LEADING_NUMBER = re.compile(r"^(\d+)([.)])(?= |$)")
+# Chats know no backslash, but these three; Markdown knows them, too.
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+# What a forge or chat reads out of the finished text, whatever was escaped: @all, #12, GH-12.
+_REFERENCES = re.compile(r"(@|#(?=\d)|\bGH-(?=\d))", re.IGNORECASE)
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _MOST = 120  # columns of one piece of foreign text
 
@@ -23,8 +28,9 @@ def markdown(parts: Sequence[Part], title: str, about: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Clean text as text: nothing in it is Markdown or HTML."""
-    return _SPECIAL.sub(r"\\\1", fit(" ".join(text.split()), _MOST)).replace("@", "@\u200b")
+    """Clean text as text: nothing in it is Markdown, HTML, or a link, mention or command of a chat."""
+    plain = _REFERENCES.sub("\\1\u200b", fit(" ".join(text.split()), _MOST))
+    return _LEADING_NUMBER.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", plain.translate(_ENTITIES)))
 
 
 def _part(part: Part) -> Iterator[str]:
