@@ -80,7 +80,7 @@ def test_every_series_and_label_of_a_query_is_in_the_registry(expr):
         assert labels <= predicted(OURS[series]).labels | RESOURCE_LABELS, series
     kept = set(re.findall(r"\w+", " ".join(re.findall(r"(?:by|on) \(([^)]*)\)", expr))))
     known = set().union(*(predicted(OURS[series]).labels for series, _ in found if series in OURS))
-    assert kept <= known | {"span_name", "le", "exporter", "receiver"}
+    assert kept <= known | {"span_name", "le", "exporter", "receiver", asking.INSTANCE}
 
 
 @pytest.mark.parametrize("expr", QUERIES)
@@ -188,16 +188,37 @@ def test_a_thousand_agents_are_twenty_choices(written):
             assert not by_agent or "topk(20" in query.expr or "$agent" in query.expr, panel.title
 
 
+@pytest.mark.parametrize("expr", QUERIES)
+def test_no_panel_has_a_line_for_each_of_a_thousand_names(expr):
+    """What there may be any number of is ranked, or chosen by a variable, which has twenty values."""
+    kept = set(re.findall(r"\w+", " ".join(re.findall(r"by \(([^)]*)\)", expr))))
+    for key in {label_name(each) for each in asking.UNBOUNDED} & kept:
+        chosen = re.search(rf'{key}=~"\$\w+"', expr)
+        assert "topk(20, " in expr or chosen, f"{key} is not bounded"
+
+
 def test_exemplars_of_durations_lead_to_traces():
     asked = [panel.title for _, panel in PANELS for query in panel.queries if query.exemplar]
     assert {"Duration of requests", "Duration of model calls", "Duration of runs", "Duration of tools"} <= set(asked)
 
 
-def test_the_row_of_each_agent_is_repeated_and_folded_up(written):
-    row = next(panel for panel in written["spanwatch-agents.json"]["panels"] if panel.get("repeat") == "agent")
-    assert row["type"] == "row"
-    assert row["collapsed"] is True
-    assert [panel["title"] for panel in row["panels"]] == ["Cost an hour", "Model calls", "Duration of runs"]
+@pytest.mark.parametrize(
+    ("name", "variable", "titles"),
+    [
+        ("agents", "agent", ["Cost an hour", "Model calls", "Duration of runs"]),
+        ("latency", "model", ["Duration of its calls", "Its calls by status", "Its failures by kind"]),
+        ("cost", "model", ["Its cost an hour by agent", "Its cost an hour by status", "Its tokens"]),
+    ],
+)
+def test_a_row_of_each_is_repeated_and_folded_up(written, name, variable, titles):
+    """Of at most twenty values, and nothing is asked before somebody unfolds one."""
+    (row,) = [panel for panel in written[f"spanwatch-{name}.json"]["panels"] if panel.get("repeat")]
+    assert (row["type"], row["repeat"], row["collapsed"]) == ("row", variable, True)
+    assert row["title"].endswith(f"${variable}")
+    assert [panel["title"] for panel in row["panels"]] == titles
+    for panel in row["panels"]:
+        for target in panel["targets"]:
+            assert f'=~"${variable}"' in target["expr"]
 
 
 def test_names_lead_to_the_dashboard_that_explains_them(written):

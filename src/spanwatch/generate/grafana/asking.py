@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spanwatch.core import names
 from spanwatch.core.names import AGENT_NAME, CALL_STATUS, METRICS, REQUEST_MODEL, TOOL_NAME, Metric
 from spanwatch.core.prometheus import label_name, metric_name
 from spanwatch.core.rules.defaults import defaults
@@ -13,6 +14,12 @@ RATE = "$__rate_interval"
 RANGE = "$__range"
 MOST = 20  # values of a variable, and lines of a ranking: sensible at 1,000 agents, too
 AXES: dict[Variable, str] = {"model": REQUEST_MODEL, "agent": AGENT_NAME, "tool": TOOL_NAME}
+INSTANCE = "instance"  # the label by which Prometheus tells processes apart
+# Attributes with as many values as an application likes.
+UNBOUNDED = (
+    *(names.AGENT_NAME, names.REQUEST_MODEL, names.TOOL_NAME, names.REQUEST_NAME, names.WORKFLOW_NAME),
+    *(names.APP_VERSION, names.BUDGET_SCOPE, names.FOREIGN_SCOPE, names.ERROR_TYPE),
+)
 EVERYWHERE = ('job=~"$service"', 'deployment_environment_name=~"$environment"')  # the latter is there with OTLP only
 By = Sequence[str]
 MADE = f'{label_name(CALL_STATUS)}!="refused"'  # a refused call was not made

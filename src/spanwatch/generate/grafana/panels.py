@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spanwatch.core.names import Metric
+from spanwatch.core.prometheus import label_name
 from spanwatch.generate.grafana import asking
 from spanwatch.generate.grafana.asking import By
 from spanwatch.generate.grafana.declared import HALF, QUARTER, Panel, Query, Step, Unit, Variable
@@ -39,8 +40,10 @@ def lines(
 
 
 def by(expr: str, keys: By, *, exemplar: bool = False) -> Query:
-    """A line for each value of some attributes."""
-    return Query(expr, asking.legend(keys), exemplar=exemplar)
+    """A line for each value of some attributes: the highest where there may be any number and no variable chooses."""
+    free = [key for key in keys if key in asking.UNBOUNDED and f'{label_name(key)}=~"$' not in expr]
+    bounded = asking.most(expr) if free and "topk(" not in expr else expr
+    return Query(bounded, asking.legend(keys), exemplar=exemplar)
 
 
 def percentiles(

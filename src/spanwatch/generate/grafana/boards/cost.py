@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from spanwatch.core import names
 from spanwatch.core.names import AGENT_NAME, APP_VERSION, COST_REASON, COST_SOURCE, COST_STATUS, REQUEST_MODEL
+from spanwatch.core.prometheus import label_name
 from spanwatch.generate.grafana import asking
-from spanwatch.generate.grafana.declared import HALF, THIRD, Board, Panel, Query, Row
+from spanwatch.generate.grafana.declared import HALF, THIRD, Board, Panel, Query, Row, Variable
 from spanwatch.generate.grafana.panels import by, figure, lines, ranking, sheet
 
 _NEAR, _SPENT = asking.bound_of("BudgetIsNearlySpent"), asking.bound_of("BudgetIsSpent")
 _SCOPES = (names.BUDGET_NAME, names.BUDGET_SCOPE)
+_ACCOUNTS = (*_SCOPES, asking.INSTANCE)
 _BUDGET = (names.BUDGET_NAME,)
 _DAY = asking.bound_of("SpendIsHigh")
-_USED = f"max{asking.labels(_SCOPES)} ({asking.selector(names.BUDGET_UTILIZATION)})"
+
+
+def _standing(metric: names.Metric) -> str:
+    """Shared accounts once, by whichever process says it; a process's own, which it keeps in memory, one by one."""
+    ledger = label_name(names.BUDGET_LEDGER)
+    shared, own = (asking.selector(metric, "", f'{ledger}{sign}"memory"') for sign in ("!=", "="))
+    return f"max{asking.labels(_SCOPES)} ({shared}) or max{asking.labels(_ACCOUNTS)} ({own})"
+
+
+_USED = _standing(names.BUDGET_UTILIZATION)
 _CACHED = f"{asking.increase(names.CACHE_READ_TOKENS, narrow=['model'])}"
 
 
+_BOTH: list[Variable] = ["model", "agent"]
+
+
 def _hourly(key: str) -> Query:
-    return by(f"{asking.rate(names.COST, (key,), narrow=['model', 'agent'])} * 3600", (key,))
+    return by(f"{asking.most(asking.rate(names.COST, (key,), narrow=_BOTH))} * 3600", (key,))
 
 
 MONEY = Row(
@@ -107,19 +121,19 @@ BUDGETS = Row(
             "Part of each limit that is spent: orange and red where BudgetIsNearlySpent and BudgetIsSpent fire.",
             "bargauge",
             "percentunit",
-            (Query(asking.most(_USED), asking.legend(_SCOPES), instant=True),),
+            (Query(asking.most(_USED), asking.legend(_ACCOUNTS), instant=True),),
             HALF,
             steps=asking.worse_above(_NEAR, _SPENT),
             highest=1,
         ),
-        lines("Used over time", "The same over time.", "percentunit", by(_USED, _SCOPES),
+        lines("Used over time", "The same over time.", "percentunit", by(_USED, _ACCOUNTS),
               steps=asking.worse_above(_NEAR, _SPENT)),
         sheet(
             "Accounts",
             "What each account stands at: spent, reserved by calls in flight, and its limit.",
-            _SCOPES,
+            _ACCOUNTS,
             [
-                (name, "currencyUSD", f"max{asking.labels(_SCOPES)} ({asking.selector(metric)})")
+                (name, "currencyUSD", _standing(metric))
                 for name, metric in (("spent", names.BUDGET_SPENT), ("reserved", names.BUDGET_RESERVED),
                                      ("limit", names.BUDGET_LIMIT))
             ],
@@ -135,10 +149,42 @@ BUDGETS = Row(
     ),
 )  # fmt: skip
 
+EACH = Row(
+    "Model $model",
+    (
+        lines(
+            "Its cost an hour by agent",
+            "Dollars an hour of this model: the agents above that spend most on it.",
+            "currencyUSD",
+            by(f"{asking.most(asking.rate(names.COST, (AGENT_NAME,), narrow=_BOTH))} * 3600", (AGENT_NAME,)),
+            width=THIRD,
+            stacked=True,
+        ),
+        lines(
+            "Its cost an hour by status",
+            "Dollars an hour of this model: priced, lower bounds (partial), approximate, estimated.",
+            "currencyUSD",
+            by(f"{asking.rate(names.COST, (COST_STATUS,), narrow=_BOTH)} * 3600", (COST_STATUS,)),
+            width=THIRD,
+            stacked=True,
+        ),
+        lines(
+            "Its tokens",
+            "Tokens per second of this model. Input includes cached ones, output includes reasoning.",
+            "short",
+            Query(asking.rate(names.INPUT_TOKENS, narrow=["model"]), "input"),
+            Query(asking.rate(names.CACHE_READ_TOKENS, narrow=["model"]), "of it from cache"),
+            Query(asking.rate(names.OUTPUT_TOKENS, narrow=["model"]), "output"),
+            width=THIRD,
+        ),
+    ),
+    repeat="model",
+)
+
 BOARD = Board(
     "spanwatch-cost",
     "spanwatch / Cost and budgets",
     "Where the money goes, how sure that is, and how far budgets are used.",
-    (MONEY, SURE, TOKENS, BUDGETS),
+    (MONEY, SURE, TOKENS, BUDGETS, EACH),
     ("model", "agent"),
 )

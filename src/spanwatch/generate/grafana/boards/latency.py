@@ -104,10 +104,34 @@ SIZES = Row(
     ),
 )
 
+EACH = Row(
+    "Model $model",
+    (
+        percentiles(names.INFERENCE_DURATION, "Duration of its calls", narrow=_MODEL, width=THIRD),
+        lines(
+            "Its calls by status",
+            "Calls per second of this model, by how they ended.",
+            "reqps",
+            by(asking.rate(names.CALLS, (names.CALL_STATUS,), narrow=_MODEL), (names.CALL_STATUS,)),
+            width=THIRD,
+            stacked=True,
+        ),
+        lines(
+            "Its failures by kind",
+            "Failed calls per second of this model.",
+            "reqps",
+            by(asking.rate(names.INFERENCE_DURATION, (ERROR_TYPE,), _ERRORS, narrow=_MODEL), (ERROR_TYPE,)),
+            width=THIRD,
+            stacked=True,
+        ),
+    ),
+    repeat="model",
+)
+
 BOARD = Board(
     "spanwatch-latency",
     "spanwatch / Latency and errors",
     "How long requests and model calls take, and how they fail.",
-    (REQUESTS, CALLS, SIZES),
+    (REQUESTS, CALLS, SIZES, EACH),
     ("model",),
 )
