@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from spanwatch.core.redact import redact
+
 Signal = Literal["traces", "metrics", "logs"]
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
 PROTOCOLS = ("http/protobuf", "grpc")
@@ -24,6 +26,10 @@ class Export:
     protocol: str
     target: str
     url: str | None = None
+
+    def __repr__(self) -> str:
+        """Without a password in the address."""
+        return redact(f"Export({self.signal!r}, {self.protocol!r}, {self.target!r}, url={self.url!r})")
 
 
 def exports_for(

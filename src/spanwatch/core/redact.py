@@ -21,6 +21,7 @@ _PASSES = 4  # what stood side by side may look like a secret once its neighbour
 _AHEAD = 512  # characters after the cut that are looked at too: a secret on the edge is still known by its shape
 
 _SHORT = re.compile(r"[\w .,-]{0,14}")  # no secret is as short and as plain: what most names and values are
+_QUICK = 4_096  # characters; in a longer text the search itself is as quick as asking whether it is worth it
 _LONE = re.compile("[\ud800-\udfff]")
 
 
@@ -78,7 +79,7 @@ def redact(text: str, limit: int = MAX_REDACTED, rules: Rules = NO_RULES) -> str
     if whole <= limit and rules is NO_RULES and _SHORT.fullmatch(text):
         return text
     window = text[: limit + _AHEAD]
-    found, before = _without(window, limit) if may_hold(window) else window[:limit], text
+    found, before = _without(window, limit) if whole > _QUICK or may_hold(window) else window[:limit], text
     for _ in range(_PASSES):
         if found == before or REDACTED not in found:
             break

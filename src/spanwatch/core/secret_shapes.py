@@ -74,7 +74,7 @@ _QUERY = re.compile(
     r"[?&](?i:key|auth|code|sig|signature|x-(?:amz|goog)-(?:signature|credential|security-token))="
     rf"(?!{re.escape(REDACTED)})([^&\s\"'#<>\\]++)"
 )
-_NAMED = re.compile(r"(?<![\w-])([A-Za-z][\w-]{1,63})(?:\\{0,4}[\"'])?\]?[ \t]{0,4}[=:][ \t]{0,4}")
+_NAMED = re.compile(r"(?<![\w-])([A-Za-z][\w-]{1,63}+)(?:\\{0,4}+[\"'])?+\]?+[ \t]{0,4}+[=:][ \t]{0,4}+")
 _QUOTED = re.compile(r"\"((?:[^\"\\\n]|\\.)++)|'((?:[^'\\\n]|\\.)++)|\\++[\"']([^\"'\\\n]++)")
 _BARE = re.compile(r"[^\s\"'&,;<>\\]++")
 _LINE = re.compile(r"[^\r\n\"'<>\\]++")
@@ -129,10 +129,12 @@ def secrets(window: str) -> Iterator[tuple[int, int]]:
     for needle, shape in _SHAPES:
         if needle in window:
             yield from (match.span() for match in shape.finditer(window) if match[0] != REDACTED and match[0])
-    yield from (match.span() for match in _SCHEME.finditer(window))
+    lowered = window.lower()
+    if "bearer" in lowered or "basic" in lowered:
+        yield from (match.span() for match in _SCHEME.finditer(window))
     if "=" in window:
         yield from (match.span(1) for match in _QUERY.finditer(window))
-    if "=" in window or ":" in window:
+    if ("=" in window or ":" in window) and any(name in lowered for name in _NAMES):
         yield from _named(window)
 
 

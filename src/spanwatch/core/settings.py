@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from spanwatch.core import values
@@ -18,6 +18,7 @@ from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.exports import PROTOCOLS, Export, exports_for
 from spanwatch.core.health import thresholds_from
 from spanwatch.core.names import CONFIG_FILE, USAGE_COST
+from spanwatch.core.redact import redact
 from spanwatch.core.rules import Rule, rules_from
 from spanwatch.core.rules import distinct as distinct_rules
 
@@ -70,6 +71,11 @@ class Settings:
     disabled: bool = False
     exports: tuple[Export, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Every setting, without the secrets in them: passwords in addresses, keys, what notifiers know."""
+        told = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.repr)
+        return f"Settings({', '.join(redact(each) for each in told)})"
 
     @property
     def ledger_in_force(self) -> str:

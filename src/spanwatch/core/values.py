@@ -13,6 +13,7 @@ from typing import Any
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _CONTENT_WORDS = {"span_only": True, "span_and_event": True, "no_content": False, "event_only": False}
+_USER = re.compile(r"//[^/\s]*@")
 
 
 def text(raw: Any) -> str:
@@ -134,4 +135,4 @@ def pairs(raw: Any) -> tuple[tuple[str, str], ...]:
 
 def masked(raw: Any) -> Any:
     """The value as it may be shown: without the user and password of a URL."""
-    return re.sub(r"//[^/@\s]*@", "//***@", raw) if isinstance(raw, str) else raw
+    return _USER.sub("//***@", raw) if isinstance(raw, str) else raw
