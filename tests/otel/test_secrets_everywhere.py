@@ -1,9 +1,10 @@
-"""65 secrets in each of 17 places of what a process tells; and 1,000 texts that hold none and stay as they are."""
+"""More than 60 secrets in each of 17 places of what a process tells; 1,000 texts without one that stay as they are."""
 
 import base64
 import inspect
 import json
 import random
+import re
 import uuid
 
 import pytest
@@ -21,7 +22,8 @@ from spanwatch.otel.clearing import Clearing, cleared_labels
 from spanwatch.otel.encode import Border, log_body, span_line
 from tests.core.test_redact import NAMED, SECRETS
 
-TEXTS = [*((text, text[-12:]) for text in SECRETS), *NAMED]
+ALL = [*((text, text[-12:]) for text in SECRETS), *NAMED]
+TEXTS = [(text, secret) for text, secret in ALL if not re.fullmatch("[0-9a-f]{1,6}", secret)]  # ids may hold such ones
 
 
 def in_span(change):

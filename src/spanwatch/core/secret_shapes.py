@@ -145,7 +145,7 @@ def _named(window: str) -> Iterator[tuple[int, int]]:
         if match.start() < done:
             continue
         sort = sort_of(match[1])
-        if sort is None:
+        if sort is None or (sort == "token" and _DIGIT.search(window, match.end(), match.end() + _HEAD) is None):
             continue
         value = _value(window, match.end(), sort)
         if value is not None:

@@ -51,7 +51,10 @@ def _short_text(span: ReadableSpan, attributes: Mapping[str, Any], rules: Rules)
         return None
     if span.dropped_attributes or span.dropped_events or span.dropped_links or not _is_plain(attributes):
         return None
-    texts = "\n".join([name, *(value for value in attributes.values() if type(value) is str)])
+    said = [name, *(value for value in attributes.values() if type(value) is str)]
+    if sum(map(len, attributes)) + sum(map(len, said)) > _SHORT:
+        return None
+    texts = "\n".join(said)
     if not are_plain(tuple(attributes)) or rules.may_hold(texts) or not texts.isascii():
         return None  # what is not ASCII may have lone surrogates
     given = encode(attributes)

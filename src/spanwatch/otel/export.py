@@ -161,7 +161,10 @@ def _value(target: AnyValue, value: Any) -> None:
 
 def _mapping(target: AnyValue, value: dict[str, Any]) -> None:
     if value.keys() == {BYTES}:
-        target.bytes_value = b64decode(value[BYTES])
+        try:
+            target.bytes_value = b64decode(value[BYTES], validate=True)
+        except (TypeError, ValueError):  # cut, or with something in it that looked like a secret
+            target.string_value = _text(value[BYTES])
         return
     target.kvlist_value.SetInParent()
     for key, item in value.items():
