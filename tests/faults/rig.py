@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -56,6 +57,11 @@ def bare_environment():
     return {**kept, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONUNBUFFERED": "1"}
 
 
+def end_group(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 @dataclass
 class Outcome:
     """One run: ids emitted, lost and repeated, seconds from the end of the work to the end of the process."""
@@ -81,7 +87,13 @@ class Rig:
         self.logs.append(log)
         command = [sys.executable, HERE / "app.py", self.system, json.dumps(plan)]
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder, env=bare_environment()
+            command,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            env=bare_environment(),
+            start_new_session=True,  # a group of its own, so that what it leaves behind can be ended
         )
         process.log, process.waits = log, plan.get("end") == "wait"
         self.processes.append(process)
@@ -90,7 +102,7 @@ class Rig:
     def close(self):
         """End what a failed test has left."""
         for process in self.processes:
-            process.kill()
+            end_group(process)
             process.wait()
             for pipe in (process.stdin, process.stderr):
                 with contextlib.suppress(OSError):
@@ -102,7 +114,7 @@ class Rig:
         try:
             _, stderr = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            process.kill()
+            end_group(process)
             process.communicate()
             raise
         told = self.told(process.log)

@@ -124,7 +124,7 @@ def daemon(rig):
     while not rig.told(process.log) and time.monotonic() < until:
         time.sleep(0.1)
     rig.arrived(20)
-    return rig.outcome(rig.finish(process))
+    return rig.outcome(rig.finish(process, 20))
 
 
 def home_goes(rig, *, mode="ok"):

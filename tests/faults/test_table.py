@@ -91,3 +91,11 @@ def test_every_fault_and_bad_input_has_a_name_of_its_own():
     assert len({kind.name for kind in KINDS}) == len(KINDS)
     assert sum(kind.fault for kind in KINDS) >= 45
     assert len(INPUTS) >= 24
+
+
+def test_the_readme_quotes_the_page_that_is_kept_and_the_page_has_every_fault():
+    page, readme = PAGE.read_text(encoding="utf-8"), (ROOT / "README.md").read_text(encoding="utf-8")
+    assert page.startswith(table.FIRST)
+    assert table.quoted(readme, page) == readme
+    rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("|")]
+    assert {kind.name for kind in KINDS if kind.fault} | set(INPUTS) <= set(rows)
