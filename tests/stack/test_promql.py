@@ -6,9 +6,7 @@ Generated from a seed: 1,000 series with gaps, ends, resets and odd values, and 
 import json
 import math
 import random
-import socket
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,15 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from spanwatch.core.errors import EvaluationError
-from spanwatch.core.promql import Element, Evaluation, Track, Tracks, load, vector_of
+from spanwatch.core.promql import Track
 from spanwatch.core.promql.tracks import NAME
 from spanwatch.core.rules.defaults import defaults
 from spanwatch.core.rules.making import burn_rate
 from spanwatch.generate.prometheus_rules import rule_file
+from tests.stack.promql_rig import LENGTH, STEP_MS, compared, server
 
 SEED = 20_261_126
-STEP_MS, LENGTH = 15_000, 100
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "collector-config" / "prometheus" / "rules"
 MODELS, STATUSES = ("gpt-4o", "o3", "claude"), ("ok", "error", "")
@@ -130,119 +127,13 @@ def _filled(shape, chance):
 
 @pytest.fixture(scope="module")
 def prometheus(binaries_here, tmp_path_factory):
-    """A server of its own, with the samples in it: its address, our source of the same, and when they end."""
-    directory = tmp_path_factory.mktemp("promql")
-    (directory / "prometheus.yml").write_text("storage: {tsdb: {out_of_order_time_window: 3h}}\n")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    words = [binaries_here / "prometheus", f"--config.file={directory / 'prometheus.yml'}"]
-    words += [f"--storage.tsdb.path={directory / 'data'}", f"--web.listen-address=127.0.0.1:{port}"]
-    words += ["--web.enable-otlp-receiver", "--log.level=error"]
-    log = (directory / "log").open("w")
-    process = subprocess.Popen(words, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_ready(url)
-        now = int(time.time()) * 1000
-        start = now - (LENGTH + 8) * STEP_MS
-        tracks = list(generated(start))
-        for first in range(0, len(tracks), 100):
-            _push(url, tracks[first : first + 100])
-        yield url, Tracks(tracks), start
-    finally:
-        process.terminate()
-        process.wait(30)
-        log.close()
-
-
-def _wait_ready(url):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{url}/-/ready", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError("Prometheus is not ready")
-
-
-def _push(url, tracks):
-    metrics = [{"name": dict(t.labels)[NAME], "gauge": {"dataPoints": list(_points(t))}} for t in tracks]
-    body = {"resourceMetrics": [{"resource": {"attributes": []}, "scopeMetrics": [{"metrics": metrics}]}]}
-    request = urllib.request.Request(
-        f"{url}/api/v1/otlp/v1/metrics", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            assert answer.status == 200
-    except urllib.error.HTTPError as error:
-        with error:
-            raise AssertionError(error.read()[:500]) from None
-
-
-def _points(track):
-    attributes = [{"key": k, "value": {"stringValue": v}} for k, v in track.labels if k != NAME]
-    for at, value in zip(track.times, track.values, strict=True):
-        point = {"timeUnixNano": str(at * 1_000_000), "attributes": attributes}
-        if value is None:
-            yield {**point, "flags": 1}
-        else:
-            yield {**point, "asDouble": "Infinity" if math.isinf(value) else value}
-
-
-def asked(url, text, at_ms):
-    """What the server answers: elements, or the words of its error."""
-    query = urllib.parse.urlencode({"query": text, "time": f"{at_ms / 1000:.3f}"})
-    try:
-        with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=60) as answer:
-            found = json.loads(answer.read())["data"]
-    except urllib.error.HTTPError as error:
-        with error:
-            return json.loads(error.read())["error"]
-    if found["resultType"] == "scalar":
-        return [Element((), float(found["result"][1]))]
-    return [Element(tuple(sorted(each["metric"].items())), float(each["value"][1])) for each in found["result"]]
-
-
-def ours(source, text, at_ms):
-    try:
-        return list(vector_of(Evaluation(source, at_ms).result(load(text))))
-    except EvaluationError as error:
-        return str(error)
-
-
-def differ(one, other):
-    """How two answers differ, or None. Which of equal values topk takes is left open: values are compared then."""
-    if isinstance(one, str) or isinstance(other, str):
-        return None if isinstance(one, str) and isinstance(other, str) else f"{one!r} and {other!r}"
-    if {each.labels for each in one} != {each.labels for each in other}:
-        return f"{len(one)} and {len(other)} elements with other labels"
-    known = {each.labels: each.value for each in other}
-    for each in one:
-        a, b = each.value, known[each.labels]
-        if not (a == b or (math.isnan(a) and math.isnan(b)) or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)):
-            return f"{each.labels}: {a!r} and {b!r}"
-    return None
-
-
-def tied(text, one, other):
-    """Whether only ties of topk or bottomk were broken otherwise."""
-    if not text.startswith(("topk", "bottomk")) or isinstance(one, str) or isinstance(other, str):
-        return False
-    left, right = (sorted(each.value for each in found) for found in (one, other))
-    return len(left) == len(right) and all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(left, right, strict=True))
+    with server(binaries_here / "prometheus", tmp_path_factory.mktemp("promql"), generated) as found:
+        yield found
 
 
 def test_both_give_the_same_answers(prometheus):
-    url, source, start = prometheus
-    texts, differences, answered = expressions(), [], 0
-    for text in texts:
-        for at in (start + 7 * STEP_MS + 1, start + 64 * STEP_MS, start + (LENGTH + 4) * STEP_MS + 3_333):
-            mine, theirs = ours(source, text, at), asked(url, text, at)
-            answered += bool(mine) and not isinstance(mine, str)
-            found = differ(mine, theirs)
-            if found is not None and not tied(text, mine, theirs):
-                differences.append(f"{text} at {at - start}: ours and theirs: {found}")
+    texts = expressions()
+    answered, differences = compared(prometheus, texts)
     assert len(texts) > 300
     assert answered > len(texts)  # most have elements: nothing agrees with nothing, and proves little
     assert not differences, f"{len(differences)} differ:\n" + "\n".join(differences[:20])

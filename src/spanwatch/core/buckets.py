@@ -82,8 +82,10 @@ def minus(later: Buckets, earlier: Buckets) -> Buckets:
     return later
 
 
-def quantile(q: float, buckets: Buckets) -> Quantile | None:
+def quantile(q: float, buckets: Buckets, *, from_above: bool = False) -> Quantile | None:
     """The `q`-quantile (0 < q <= 1) by nearest rank, interpolated within its bucket; None when it is not known.
+
+    Where the rank is just the end of an exponential bucket, the next one begins there, too: `from_above` takes that.
 
     As in Prometheus, the lowest explicit bucket is taken to begin at 0, and what lies in the highest, which has no
     end, has the value of that bucket's beginning. In exponential buckets the interpolation is exponential.
@@ -91,7 +93,19 @@ def quantile(q: float, buckets: Buckets) -> Quantile | None:
     """
     if isinstance(buckets, Explicit):
         return _of_explicit(q, buckets)
-    return _of_exponential(q, buckets)
+    return _of_exponential(q, buckets, from_above=from_above)
+
+
+def fell(earlier: Exponential, later: Exponential) -> bool:
+    """Whether any bucket has less than before, or is finer: what grows can only become coarser."""
+    if later.zero < earlier.zero or later.scale > earlier.scale:
+        return True
+    steps = earlier.scale - later.scale
+    for before, after in ((earlier.positive, later.positive), (earlier.negative, later.negative)):
+        known = dict(after)
+        if any(known.get(index, 0.0) < count for index, count in _summed(_coarser(before, steps), (), 1.0)):
+            return True
+    return False
 
 
 def ends(buckets: Buckets) -> tuple[_Bucket, _Bucket] | None:
@@ -117,12 +131,14 @@ def _of_explicit(q: float, buckets: Explicit) -> Quantile | None:
     return Quantile(value, start, end)
 
 
-def _of_exponential(q: float, buckets: Exponential) -> Quantile | None:
+def _of_exponential(q: float, buckets: Exponential, *, from_above: bool) -> Quantile | None:
     total = buckets.count
     if total <= 0:
         return None
-    rank, seen = q * total, 0.0
+    rank, seen = (1.0 - q if from_above else q) * total, 0.0
     filled = [bucket for bucket in _in_order(buckets) if bucket.count > 0]
+    if from_above:
+        filled.reverse()
     for bucket in filled[:-1]:
         if seen + bucket.count >= rank:
             break
@@ -130,7 +146,7 @@ def _of_exponential(q: float, buckets: Exponential) -> Quantile | None:
     else:
         bucket = filled[-1]
     share = min(1.0, max(0.0, (rank - seen) / bucket.count))
-    return Quantile(_between(bucket, share), bucket.low, bucket.high)
+    return Quantile(_between(bucket, 1.0 - share if from_above else share), bucket.low, bucket.high)
 
 
 def _between(bucket: _Bucket, share: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeGuard
 
-from spanwatch.core.buckets import Explicit, Exponential, quantile
+from spanwatch.core.buckets import Explicit, Exponential, fell, quantile
 from spanwatch.core.points import Distribution, grown, merged
 
 
@@ -45,7 +45,7 @@ def increase(values: Sequence[Distribution]) -> Distribution:
     """How much a histogram grew, resets included."""
     total, base, last = None, values[0], values[0]
     for value in values[1:]:
-        if value.count < last.count:
+        if is_reset(last, value):
             part = minus(last, base)
             total = part if total is None else plus(total, part)
             base = scaled(minus(value, value), 0)
@@ -54,13 +54,24 @@ def increase(values: Sequence[Distribution]) -> Distribution:
     return part if total is None else plus(total, part)
 
 
+def is_reset(earlier: Distribution, later: Distribution) -> bool:
+    """Whether a histogram began anew in between: its count fell, or that of a bucket did, or buckets are finer."""
+    if later.count < earlier.count:
+        return True
+    one, other = earlier.buckets, later.buckets
+    return isinstance(one, Exponential) and isinstance(other, Exponential) and fell(one, other)
+
+
 def quantile_of(q: float, value: Distribution) -> float:
-    """The quantile by interpolation; NaN where nothing was observed, infinite outside of 0 to 1."""
-    if math.isnan(q) or not value.count:
-        return math.nan
+    """The quantile by interpolation; NaN where nothing was observed, infinite outside of 0 to 1.
+
+    From the median on Prometheus counts from the highest bucket down.
+    """
     if q < 0:
         return -math.inf
     if q > 1:
         return math.inf
-    found = quantile(max(q, 5e-324), value.buckets)
+    if math.isnan(q) or not value.count:
+        return math.nan
+    found = quantile(max(q, 5e-324), value.buckets, from_above=q >= 0.5)
     return math.nan if found is None else found.value

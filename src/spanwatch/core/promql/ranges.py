@@ -126,7 +126,7 @@ def resets(runs: Sequence[Run], _window: Window) -> Value | None:
 
 def _fell(one: Value, other: Value) -> bool:
     if isinstance(one, Distribution) and isinstance(other, Distribution):
-        return other.count < one.count
+        return native.is_reset(one, other)
     return isinstance(one, Distribution) != isinstance(other, Distribution) or other < one  # type: ignore[operator]
 
 
