@@ -11,10 +11,15 @@ from spanwatch.core.promql import native
 from spanwatch.core.promql.nodes import Aggregate
 from spanwatch.core.promql.tracks import NAME, Element, Value
 
+Keys = dict[int, tuple[Labels, Labels]]  # by the identity of labels: these, and what an aggregation keeps of them
 
-def aggregated(node: Aggregate, vector: Iterable[Element], param: float | None) -> list[Element]:
-    """The results of one aggregation; `param` is the k of topk and bottomk, the q of quantile."""
-    groups = _grouped(node, vector)
+
+def aggregated(node: Aggregate, vector: Iterable[Element], param: float | None, keys: Keys) -> list[Element]:
+    """The results of one aggregation; `param` is the k of topk and bottomk, the q of quantile.
+
+    `keys` remembers what aggregations by the same labels made of labels; those of a track are one object in all.
+    """
+    groups = _grouped(node, vector, keys)
     if node.op in {"topk", "bottomk"}:
         return [each for members in groups.values() for each in _foremost(node.op, members, param or 0.0)]
     results = []
@@ -25,7 +30,7 @@ def aggregated(node: Aggregate, vector: Iterable[Element], param: float | None) 
     return results
 
 
-def _grouped(node: Aggregate, vector: Iterable[Element]) -> dict[Labels, list[Element]]:
+def _grouped(node: Aggregate, vector: Iterable[Element], keys: Keys) -> dict[Labels, list[Element]]:
     groups: dict[Labels, list[Element]] = {}
     if not node.labels and not node.without:
         members = list(vector)
@@ -33,8 +38,15 @@ def _grouped(node: Aggregate, vector: Iterable[Element]) -> dict[Labels, list[El
     names = frozenset((*node.labels, NAME)) if node.without else frozenset(node.labels)
     without = node.without
     for each in vector:
-        key = tuple(pair for pair in each.labels if (pair[0] in names) != without)
-        groups.setdefault(key, []).append(each)
+        labels = each.labels
+        known = keys.get(id(labels))
+        if known is None:
+            known = keys[id(labels)] = labels, tuple([pair for pair in labels if (pair[0] in names) != without])
+        group = groups.get(known[1])
+        if group is None:
+            groups[known[1]] = [each]
+        else:
+            group.append(each)
     return groups
 
 

@@ -9,7 +9,7 @@ from typing import cast
 from spanwatch.core.errors import EvaluationError
 from spanwatch.core.points import Distribution, Labels
 from spanwatch.core.promql import native
-from spanwatch.core.promql.aggregates import aggregated
+from spanwatch.core.promql.aggregates import Keys, aggregated
 from spanwatch.core.promql.classic import histogram_quantile
 from spanwatch.core.promql.elements import OF_ELEMENTS
 from spanwatch.core.promql.nodes import (
@@ -42,6 +42,7 @@ class Evaluation:
     def __init__(self, source: Source, at_ms: int) -> None:
         self._source, self.at_ms = source, at_ms
         self._known: dict[str, float | Vector] = {}
+        self._keys: dict[tuple[tuple[str, ...], bool], Keys] = {}
 
     def result(self, expr: Expr) -> float | Vector:
         """The value of an expression: a number, or a vector.
@@ -104,7 +105,8 @@ class Evaluation:
     def aggregate(self, node: Aggregate) -> Vector:
         """An aggregation."""
         param = None if node.param is None else self.scalar(node.param)
-        return aggregated(node, self.vector(node.expr), param)
+        keys = self._keys.setdefault((node.labels, node.without), {})
+        return aggregated(node, self.vector(node.expr), param, keys)
 
     def binary(self, node: Binary) -> float | Vector:
         """An operator."""
@@ -137,6 +139,7 @@ class Evaluation:
         after = until - window.length_ms
         results: Vector = []
         in_short, compute = IN_SHORT.get(node.function), FUNCTIONS.get(node.function)
+        keeps_name = node.function in _KEEP_NAME
         for track in self._source.find(window.selector):
             value = None
             if in_short is not None:
@@ -145,10 +148,10 @@ class Evaluation:
             elif compute is not None:
                 value = compute(track.window(after, until), (after, until))
             if value is not None:
-                results.append(Element(track.labels, value))
-        if node.function in _KEEP_NAME:
+                results.append(Element(track.labels if keeps_name else track.bare, value))
+        if keeps_name or window.selector.name is not None:  # of one name all are distinct without it, too
             return results
-        return unique([Element(nameless(labels), value) for labels, value in results])
+        return unique(results)
 
     def _absent(self, node: Call) -> Vector:
         inner = node.args[0]

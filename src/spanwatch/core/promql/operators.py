@@ -69,17 +69,19 @@ def of_scalars(op: str, left: float, right: float) -> float:
 
 def of_vector(node: Binary, vector: Sequence[Element], scalar: float, *, swapped: bool) -> list[Element]:
     """An operator between a vector and a number, which stands on the left where `swapped`."""
+    compare = COMPARISONS.get(node.op)
+    if compare is not None and not node.as_bool:
+        return [
+            each
+            for each in vector
+            if not isinstance(each.value, Distribution)
+            and (compare(scalar, each.value) if swapped else compare(each.value, scalar))
+        ]
     results = []
     for labels, value in vector:
         one, other = (scalar, value) if swapped else (value, scalar)
         result = _applied(node.op, one, other)
-        if node.op in COMPARISONS:
-            if node.as_bool:
-                if result is not None:
-                    results.append(Element(nameless(labels), float(bool(result))))
-            elif result:
-                results.append(Element(labels, value))
-        elif result is not None:
+        if result is not None:
             results.append(Element(nameless(labels), result))
     return results
 

@@ -62,7 +62,7 @@ def _go_on(made: Sequence[Track], same: int, series: Series, suffix: str) -> Non
     if births or any(place >= same for place in once):
         once = frozenset({*(place for place in once if place < same), *births})
     for track, values in zip(made, _values(identity, suffix, more), strict=True):
-        track.times, track.values = times, [*track.values[:same], *values]
+        track.go_on(same, times, [*track.values[:same], *values])
         track.until_ms, track.once = series.seen_ns // _NS_PER_MS, once
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -59,6 +59,35 @@ class Track:
     step_ms: int = 0
     until_ms: int = 0
     once: frozenset[int] = frozenset()
+    _bare: Labels | None = None
+    _counts: list[int] = field(default_factory=list)  # how many were told before each sample, as far as it was asked
+    _has_ended: bool = False  # whether any value so far is None
+
+    @property
+    def bare(self) -> Labels:
+        """The labels without the metric's name, the same object each time."""
+        if self._bare is None:
+            self._bare = tuple(pair for pair in self.labels if pair[0] != NAME)
+        return self._bare
+
+    def go_on(self, same: int, times: Sequence[int], values: Sequence[Value | None]) -> None:
+        """Other times and values, of which the first `same` are those from before."""
+        self.times, self.values = times, values
+        del self._counts[same:]
+
+    def _counted(self) -> list[int]:
+        """How many samples were told before each."""
+        counts, times, step = self._counts, self.times, self.step_ms
+        have = len(counts)
+        if have < len(times):
+            self._has_ended = self._has_ended or None in self.values[have:]
+            if not have:
+                counts.append(0)
+            total = counts[-1]
+            for one, later in pairwise(times[max(0, have - 1) :]):
+                total += (later - one - 1) // step + 1
+                counts.append(total)
+        return counts
 
     def at(self, when_ms: int) -> Value | None:
         """What an instant selector finds."""
@@ -86,30 +115,31 @@ class Track:
         """What `window` finds, in short; None where there is nothing."""
         times, step = self.times, self.step_ms
         low, high = bisect_right(times, after_ms), bisect_right(times, until_ms)
-        inner = self.values[low:high]
-        if None in inner or (step and not self._is_plain(low, high)):
+        if high <= low:
             return _extent(self.window(after_ms, until_ms))
+        inner = self.values[low:high]
         if not step:
-            return Extent(times[low], times[high - 1], high - low, inner) if high > low else None  # type: ignore[arg-type]
-        is_last = high == len(times)
-        end = min(until_ms, self.until_ms) if is_last else min(until_ms, times[high] - 1)
-        told, first, values = 0, 0, inner
+            if None in inner:
+                return _extent(self.window(after_ms, until_ms))
+            return Extent(times[low], times[high - 1], high - low, inner)  # type: ignore[arg-type]  # no value is None
+        counts = self._counted()
+        if (self._has_ended and None in inner) or not self._is_plain(low, high):
+            return _extent(self.window(after_ms, until_ms))
+        told, first, values = counts[high - 1] - counts[low] + 1, times[low], inner
         if low:  # what stood before, and is told again inside
             begun = times[low - 1]
-            stop = times[low] - 1 if low < high else end
-            again = max(0, (stop - begun) // step - max(0, (after_ms - begun) // step))
-            if again:
-                told, first = again, begun + ((after_ms - begun) // step + 1) * step
+            before = (after_ms - begun) // step
+            again = (times[low] - 1 - begun) // step - before
+            if again > 0:
+                told, first = told + again, begun + (before + 1) * step
                 values = [self.values[low - 1], *inner]
-        if not inner:
-            return _extent(self.window(after_ms, until_ms))
-        begun = times[high - 1]
-        told += sum([(later - 1 - one) // step + 1 for one, later in pairwise(times[low:high])])
+        begun, is_last = times[high - 1], high == len(times)
+        end = min(until_ms, self.until_ms) if is_last else min(until_ms, times[high] - 1)
         final = (end - begun) // step
         last = begun + final * step
         if is_last and end == self.until_ms > last:
             final, last = final + 1, end
-        return Extent(first or times[low], last, told + final + 1, values)  # type: ignore[arg-type]  # no value is None
+        return Extent(first, last, told + final, values)  # type: ignore[arg-type]  # no value is None
 
     def _is_plain(self, low: int, high: int) -> bool:
         """Whether nothing ended right before the window, and no sample of it is told once only."""
