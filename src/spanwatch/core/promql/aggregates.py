@@ -12,12 +12,27 @@ from spanwatch.core.promql.nodes import Aggregate
 from spanwatch.core.promql.tracks import NAME, Element, Value
 
 Keys = dict[int, tuple[Labels, Labels]]  # by the identity of labels: these, and what an aggregation keeps of them
+MOST_KEYS = 20_000  # of one set of labels that aggregations keep
+
+
+class Groups:
+    """What aggregations keep of labels, remembered; the labels of a track are one object in all evaluations."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[tuple[str, ...], bool], Keys] = {}
+
+    def of(self, node: Aggregate) -> Keys:
+        """What is remembered of an aggregation's labels."""
+        keys = self._keys.setdefault((node.labels, node.without), {})
+        if len(keys) > MOST_KEYS:
+            keys.clear()
+        return keys
 
 
 def aggregated(node: Aggregate, vector: Iterable[Element], param: float | None, keys: Keys) -> list[Element]:
     """The results of one aggregation; `param` is the k of topk and bottomk, the q of quantile.
 
-    `keys` remembers what aggregations by the same labels made of labels; those of a track are one object in all.
+    `keys` remembers what aggregations by the same labels kept of labels.
     """
     groups = _grouped(node, vector, keys)
     if node.op in {"topk", "bottomk"}:

@@ -9,7 +9,7 @@ from typing import cast
 from spanwatch.core.errors import EvaluationError
 from spanwatch.core.points import Distribution, Labels
 from spanwatch.core.promql import native
-from spanwatch.core.promql.aggregates import Keys, aggregated
+from spanwatch.core.promql.aggregates import Groups, aggregated
 from spanwatch.core.promql.classic import histogram_quantile
 from spanwatch.core.promql.elements import OF_ELEMENTS
 from spanwatch.core.promql.nodes import (
@@ -36,13 +36,14 @@ _KEEP_NAME = frozenset({"last_over_time"})
 class Evaluation:
     """Evaluates expressions at `at_ms`, UNIX milliseconds. Parts that several of them share are computed once.
 
+    `groups` may be those of the evaluation before, so that labels which are still there need not be grouped anew.
     Results are what Prometheus' instant query gives: https://prometheus.io/docs/prometheus/latest/querying/basics/
     """
 
-    def __init__(self, source: Source, at_ms: int) -> None:
+    def __init__(self, source: Source, at_ms: int, groups: Groups | None = None) -> None:
         self._source, self.at_ms = source, at_ms
+        self._groups = Groups() if groups is None else groups
         self._known: dict[str, float | Vector] = {}
-        self._keys: dict[tuple[tuple[str, ...], bool], Keys] = {}
 
     def result(self, expr: Expr) -> float | Vector:
         """The value of an expression: a number, or a vector.
@@ -105,8 +106,7 @@ class Evaluation:
     def aggregate(self, node: Aggregate) -> Vector:
         """An aggregation."""
         param = None if node.param is None else self.scalar(node.param)
-        keys = self._keys.setdefault((node.labels, node.without), {})
-        return aggregated(node, self.vector(node.expr), param, keys)
+        return aggregated(node, self.vector(node.expr), param, self._groups.of(node))
 
     def binary(self, node: Binary) -> float | Vector:
         """An operator."""

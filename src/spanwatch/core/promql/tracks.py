@@ -145,7 +145,8 @@ class Track:
         """Whether nothing ended right before the window, and no sample of it is told once only."""
         if low and self.values[low - 1] is None:
             return False
-        return not self.once or not any(low - 1 <= place < high for place in self.once)
+        once = self.once
+        return not once or max(once) < low - 1 or not any(low - 1 <= place < high for place in once)
 
     def _runs(self, low: int, high: int, after_ms: int, until_ms: int) -> Iterator[Run]:
         for place in range(low, high):

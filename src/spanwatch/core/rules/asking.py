@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from spanwatch.core.points import Labels
 from spanwatch.core.promql import Evaluation, Source, load, value_of, vector_of
+from spanwatch.core.promql.aggregates import Groups
 from spanwatch.core.promql.load import selectors
 from spanwatch.core.promql.nodes import Node, Range, Selector, children
 from spanwatch.core.promql.tracks import NAME, Element
@@ -30,8 +31,8 @@ class Answer:
 class Moment:
     """A snapshot: everything that is asked of it is asked of one moment."""
 
-    def __init__(self, source: Source, at_ns: int) -> None:
-        self.at_ns, self.evaluation = at_ns, Evaluation(source, at_ns // 1_000_000)
+    def __init__(self, source: Source, at_ns: int, groups: Groups | None = None) -> None:
+        self.at_ns, self.evaluation = at_ns, Evaluation(source, at_ns // 1_000_000, groups)
         self._source = source
 
     def query(self, expr: str) -> float | Sequence[Element]:

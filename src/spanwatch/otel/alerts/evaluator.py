@@ -13,6 +13,7 @@ from pathlib import Path
 from spanwatch.core.errors import EvaluationError
 from spanwatch.core.points import Labels
 from spanwatch.core.promql import RingSource
+from spanwatch.core.promql.aggregates import Groups
 from spanwatch.core.promql.nodes import Selector
 from spanwatch.core.promql.ring import Memory
 from spanwatch.core.promql.tracks import LOOKBACK_MS
@@ -84,7 +85,7 @@ class Evaluator:
         self._by_name = {rule.name: rule for rule in rules}
         self._longest_ns = max((r.loaded.window_ms for r in rules if r.loaded is not None), default=0) * _MS
         self._couriers = [Courier(route, self._arrived, self._guard) for route in routes]
-        self.evidence, self._memory = Evidence(wiring.home), Memory()
+        self.evidence, self._memory, self._groups = Evidence(wiring.home), Memory(), Groups()
         self._patience = Patience("spanwatch-alert-checks")
         self._renew()
         self._daemon = Daemon("spanwatch-alerts", self._loop, self._renew)
@@ -184,7 +185,8 @@ class Evaluator:
         series = self._series(Window(now_ns - self._longest_ns - LOOKBACK_MS * _MS, now_ns))
         newest_ns = max((each.seen_ns for each in series or ()), default=0)
         source = RingSource(series or (), self._wiring.step_ns, self._memory)
-        moment = Moment(source, max(now_ns, newest_ns))  # a clock that stepped back hides nothing that is new
+        at_ns = max(now_ns, newest_ns)  # a clock that stepped back hides nothing that is new
+        moment = Moment(source, at_ns, self._groups)
         before = self.book.alerts()
         self.book.keep_only(self._by_name)
         quick = [rule for rule in self.rules if rule.check is None and (series is not None or rule.loaded is None)]
