@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spanwatch.core.errors import EvaluationError
@@ -141,6 +141,7 @@ def test_counts_that_fall_are_taken_to_stand():
 numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(numbers, min_size=1, max_size=20))
 def test_aggregations_are_what_they_are_called(row):
     source = tracks(*(f'x{{n="{n}"}}: {value!r}' for n, value in enumerate(row)))
