@@ -80,7 +80,7 @@ def test_every_series_and_label_of_a_query_is_in_the_registry(expr):
         assert labels <= predicted(OURS[series]).labels | RESOURCE_LABELS, series
     kept = set(re.findall(r"\w+", " ".join(re.findall(r"(?:by|on) \(([^)]*)\)", expr))))
     known = set().union(*(predicted(OURS[series]).labels for series, _ in found if series in OURS))
-    assert kept <= known | {"span_name", "le", "exporter", "receiver", asking.INSTANCE}
+    assert kept <= known | {"span_name", "le", "exporter", "receiver", *asking.PROCESS}
 
 
 @pytest.mark.parametrize("expr", QUERIES)

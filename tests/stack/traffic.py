@@ -1,12 +1,14 @@
 """A user's program that does a bit of everything, run as a child process; says its trace ids as JSON.
 
 With the word `faults` its ledger is away, its collector refuses what is large, it waits until what another process left
-behind is delivered, and then its journal breaks. With `fails` its last request fails.
+behind is delivered, and then its journal breaks. With `fails` its last request fails. With `stays` it goes on, failures
+included, until a line is written to it.
 """
 
 import contextlib
 import json
 import random
+import select
 import shutil
 import sys
 import time
@@ -47,11 +49,25 @@ def main() -> None:
         break_journal(Path(home))
         traces.append(one(client))
     if "fails" in more:
-        with contextlib.suppress(ValueError), spanwatch.request("ticket"), spanwatch.agent("planner"):
-            raise ValueError("the desk is closed")
+        fail()
+    if "stays" in more:
+        stay(client)
     told = spanwatch.flush()
     spanwatch.shutdown()
     sys.stdout.write(json.dumps({"traces": traces, "flushed": str(told)}) + "\n")
+
+
+def fail() -> None:
+    """A request that fails."""
+    with contextlib.suppress(ValueError), spanwatch.request("ticket"), spanwatch.agent("planner"):
+        raise ValueError("the desk is closed")
+
+
+def stay(client: openai.OpenAI) -> None:
+    """Go on until somebody writes a line, or has gone."""
+    while not select.select([sys.stdin], [], [], 0.2)[0]:
+        one(client)
+        fail()
 
 
 def say_too_much() -> None:

@@ -17,6 +17,7 @@ from spanwatch.core.points import ADDING, Identity, Kind, Labels, added, distrib
 from spanwatch.core.prometheus import label_name, metric_name
 from spanwatch.core.series import Series
 
+TARGETS = "target_info"
 _Row = dict[str, str]
 
 
@@ -33,7 +34,7 @@ def exposed(series: Sequence[Series], help_texts: Mapping[str, str], accept: str
     `help_texts` describe instruments by name. Series that agree in all labels, of two meters of one process, are one.
     """
     encode, content_type = choose_encoder(accept)
-    text: bytes = encode(_Collected(list(_families(series, help_texts))))
+    text: bytes = encode(_Collected([*_families(series, help_texts), *_targets(series)]))
     return text, content_type
 
 
@@ -57,6 +58,19 @@ def _families(series: Sequence[Series], help_texts: Mapping[str, str]) -> Iterat
             family.rows.setdefault((*each.resource, *identity.labels), []).append(packed)
     for name, family in sorted(found.items()):
         yield _family(name, family, help_texts.get(family.identity.name, ""))
+
+
+def _targets(series: Sequence[Series]) -> Iterator[Metric]:
+    """Who reports, as the exporters of OpenTelemetry say it, and as Prometheus makes it of what comes by OTLP."""
+    resources = dict.fromkeys(each.resource for each in series)
+    if resources and all(metric_name(e.identity.name, e.identity.kind, e.identity.unit) != TARGETS for e in series):
+        keys = sorted({key for resource in resources for key, _ in resource})
+        metric = GaugeMetricFamily(
+            TARGETS, "The processes that these samples are of.", labels=[label_name(key) for key in keys]
+        )
+        for resource in resources:
+            metric.add_metric([dict(resource).get(key, "") for key in keys], 1)
+        yield metric
 
 
 def _family(name: str, family: _Family, text: str) -> Metric:

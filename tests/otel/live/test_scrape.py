@@ -220,3 +220,13 @@ def test_one_door_serves_every_process_of_the_home(configured, tmp_path):
     metrics.get_meter("app").create_counter("orders").add(2)
     lines = [line for line in get(door, "/metrics")[2].splitlines() if line.startswith("orders_total{")]
     assert sorted(float(line.split()[-1]) for line in lines) == [2.0, 7.0]
+
+
+@pytest.mark.parametrize("accept", ["text/plain", OPENMETRICS])
+def test_who_reports_is_told_as_prometheus_makes_it_of_otlp(door, accept):
+    record()
+    spanwatch.stats(names.CALLS.name)  # collects
+    _, _, text = get(door, "/metrics", Accept=accept)
+    (line,) = [line for line in text.splitlines() if line.startswith("target_info")]
+    assert line.endswith("} 1.0")
+    assert f'process_pid="{os.getpid()}"' in line

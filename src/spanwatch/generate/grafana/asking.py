@@ -14,7 +14,8 @@ RATE = "$__rate_interval"
 RANGE = "$__range"
 MOST = 20  # values of a variable, and lines of a ranking: sensible at 1,000 agents, too
 AXES: dict[Variable, str] = {"model": REQUEST_MODEL, "agent": AGENT_NAME, "tool": TOOL_NAME}
-INSTANCE = "instance"  # the label by which Prometheus tells processes apart
+# The labels by which processes are told apart; the latter is there where they are scraped through one door.
+PROCESS = ("instance", "process_pid")
 # Attributes with as many values as an application likes.
 UNBOUNDED = (
     *(names.AGENT_NAME, names.REQUEST_MODEL, names.TOOL_NAME, names.REQUEST_NAME, names.WORKFLOW_NAME),

@@ -11,7 +11,7 @@ from spanwatch.generate.grafana.panels import by, figure, lines, ranking, sheet
 
 _NEAR, _SPENT = asking.bound_of("BudgetIsNearlySpent"), asking.bound_of("BudgetIsSpent")
 _SCOPES = (names.BUDGET_NAME, names.BUDGET_SCOPE)
-_ACCOUNTS = (*_SCOPES, asking.INSTANCE)
+_ACCOUNTS = (*_SCOPES, *asking.PROCESS)
 _BUDGET = (names.BUDGET_NAME,)
 _DAY = asking.bound_of("SpendIsHigh")
 
