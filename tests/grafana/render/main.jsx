@@ -65,7 +65,7 @@ function Body({ panel, range, width, height }) {
   }
   const data = frames(panel);
   const found = values(data);
-  if (panel.type !== 'table' && found.length === 0) return h('p', { style: { opacity: 0.6 } }, 'no data');
+  if (panel.type !== 'table' && found.length === 0) return empty(panel);
   if (panel.type === 'stat') {
     const { field, value } = found[0];
     return h(BigValue, {
@@ -83,13 +83,15 @@ function Body({ panel, range, width, height }) {
     }));
   }
   if (panel.type === 'table') {
-    return data.length ? h(Table, { data: data[0], width, height, columnMinWidth: 60 }) : 'no data';
+    return data.length ? h(Table, { data: data[0], width, height, columnMinWidth: 60 }) : empty(panel);
   }
   return h(TimeSeries, {
     frames: data, width, height, timeZone: 'utc', timeRange: range,
     legend: { showLegend: data.length > 1, displayMode: 'list', placement: 'bottom', calcs: [] },
   });
 }
+
+const empty = (panel) => h('p', { 'data-empty': panel.title, style: { opacity: 0.6 } }, 'no data');
 
 const top = (found) => Math.max(...found.map(({ value }) => value), 0);
 

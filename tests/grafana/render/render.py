@@ -63,11 +63,11 @@ def asked(board: dict[str, Any], prometheus: str, variables: dict[str, str], sec
     return {"panels": panels, "height": height, "from": (end - seconds) * 1000, "to": end * 1000}
 
 
-def drawn(page: Path, board: dict[str, Any], scratch: Path, picture: Path) -> None:
-    """Write the picture.
+def drawn(page: Path, board: dict[str, Any], scratch: Path, picture: Path, *, whole: bool = False) -> None:
+    """Write the picture; `whole` is without a panel that has no data.
 
     Raises:
-        RuntimeError: there is no Chromium, or a panel could not be drawn.
+        RuntimeError: there is no Chromium, or a panel could not be drawn, or has no data where `whole` wants all.
     """
     place = scratch / "page"
     shutil.copytree(page, place, dirs_exist_ok=True)
@@ -86,6 +86,9 @@ def drawn(page: Path, board: dict[str, Any], scratch: Path, picture: Path) -> No
         title = re.search(r"<title>([^<]*)</title>", answer)
         if title is None or title[1] != "drawn":
             raise RuntimeError(f"the page says {title and title[1]}: {answer[-500:]}")
+        empty = re.findall(r'data-empty="([^"]*)"', answer)
+        if whole and empty:
+            raise RuntimeError(f"no data in {', '.join(empty)}")
         _run([browser, *flags, f"--screenshot={picture}", url], scratch)
         server.shutdown()
 
