@@ -25,6 +25,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 Flush = Callable[[], object]
+QUIET = True  # whether contenders are asked to keep content off
 MESSAGES = [
     {"role": "system", "content": "You answer questions about orders, briefly."},
     {"role": "user", "content": "Where is my order 1042, and when will it arrive?"},
@@ -99,14 +100,16 @@ def genai_openai() -> Flush:
 
 
 def openllmetry() -> Flush:
-    os.environ["TRACELOOP_TRACE_CONTENT"] = "false"
+    if QUIET:
+        os.environ["TRACELOOP_TRACE_CONTENT"] = "false"
     from opentelemetry.instrumentation.openai import OpenAIInstrumentor
 
     return _instrument(OpenAIInstrumentor())
 
 
 def openinference() -> Flush:
-    os.environ["OPENINFERENCE_HIDE_INPUTS"] = os.environ["OPENINFERENCE_HIDE_OUTPUTS"] = "true"
+    if QUIET:
+        os.environ["OPENINFERENCE_HIDE_INPUTS"] = os.environ["OPENINFERENCE_HIDE_OUTPUTS"] = "true"
     from openinference.instrumentation.openai import OpenAIInstrumentor
 
     return _instrument(OpenAIInstrumentor())
@@ -154,7 +157,8 @@ def openlit() -> Flush:
         model = {"promptPrice": 0.00015, "completionPrice": 0.0006}
         json.dump({"chat": {"gpt-4o-mini": model, "gpt-4o-mini-2024-07-18": model}}, prices)
         prices.flush()
-        package.init(capture_message_content=False, pricing_json=prices.name)
+        quiet = {"capture_message_content": False} if QUIET else {}
+        package.init(pricing_json=prices.name, **quiet)
     return tracer_provider.force_flush
 
 
