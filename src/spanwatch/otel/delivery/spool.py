@@ -29,6 +29,7 @@ class Spool:
 
     _own: list[OwedSegment]
     _others: list[OwedSegment]
+    _more: bool
 
     def __init__(
         self,
@@ -73,6 +74,8 @@ class Spool:
             self._own = [segment for segment in self._own if not segment.settle()]
             others = [segment for segment in self._others if not segment.settle()]
             self._others = [segment for segment in others if not self._left_over(segment)]
+            if self._more and not self._others:  # as many were left behind as are held: look for the rest at once
+                self._more, self._looked_at = False, -self._look_s
 
     def _left_over(self, segment: OwedSegment) -> bool:
         if not all(part.is_done() for lane, part in segment.lanes.items() if lane in self.lanes):
@@ -103,7 +106,7 @@ class Spool:
         self._own, self._others = [], []
         self._passed: set[Path] = set()
         self._looked_at = -self._look_s
-        self._ended = False
+        self._ended = self._more = False
 
     def _look(self) -> None:
         """Take over what was left behind, and keep to the size, every so often."""
@@ -126,6 +129,7 @@ class Spool:
                 taken = take_over(segment)
                 if taken is not None and not taken.settle():
                     self._others.append(taken)
+        self._more = len(self._others) >= AT_ONCE
         self.settle()
         excess = sum(segment.size for segment in found) - self._most_bytes
         if excess > 0:
