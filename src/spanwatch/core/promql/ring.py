@@ -80,6 +80,7 @@ class RingSource:
         self._step_ms = max(1, step_ns // _NS_PER_MS)
         self._makers: dict[str, list[tuple[Series, str]]] = {}
         self._made: dict[str, list[Track]] = {}
+        self._found: dict[str, list[Track]] = {}  # by the selector's text
         names: dict[tuple[str, str, str], str] = {}
         resources: dict[Labels, list[Series]] = {}
         for each in series:
@@ -93,7 +94,10 @@ class RingSource:
 
     def find(self, selector: Selector) -> Iterable[Track]:
         """See `Source.find`."""
-        return matching(selector, (*self._makers, TARGET), self._of_name)
+        found = self._found.get(selector.text)
+        if found is None:
+            found = self._found[selector.text] = list(matching(selector, (*self._makers, TARGET), self._of_name))
+        return found
 
     def _of_name(self, name: str) -> Sequence[Track]:
         made = self._made.get(name)
