@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -210,6 +211,9 @@ def observed(recording: Recording, way: Any, client: openai.OpenAI, replay: Repl
     before = json.dumps(arguments)
     replay.reply = recording.name
     found = looked(way(client, path, arguments))
+    gc.collect(
+        1
+    )  # a stream that failed: were it collected while httpcore holds its lock, httpcore would wait for itself
     assert json.dumps(arguments) == before, "what the application passed stays as it is"
     return found, replay.requests.pop()
 
