@@ -24,6 +24,7 @@ class Projector:
 
     Whoever reads the store catches up first, so nothing waits for this thread: it keeps the journal short and stays out
     of the application's way. `maintain(home)`, retention, follows the first projection and then every `maintain_s`.
+    `freed()` counts segments that no collector waits for any more: they go with the next projection.
     A fork waits up to half a second for a projection under way: the child would inherit SQLite's locked mutexes.
     """
 
@@ -37,9 +38,10 @@ class Projector:
         quiet_s: float = QUIET_S,
         at_least_s: float = AT_LEAST_S,
         maintain_s: float = MAINTAIN_S,
+        freed: Callable[[], int] = lambda: 0,
     ) -> None:
         self._journal, self._project, self._maintain, self._guard = journal, project, maintain, guard
-        self._quiet_s, self._at_least_s, self._maintain_s = quiet_s, at_least_s, maintain_s
+        self._quiet_s, self._at_least_s, self._maintain_s, self._freed = quiet_s, at_least_s, maintain_s, freed
         self._renew()
         self._daemon = Daemon("spanwatch-projector", self._loop, self._renew)
         before, after = weakref.WeakMethod(self._before_fork), weakref.WeakMethod(self._after_fork)
@@ -58,20 +60,21 @@ class Projector:
 
     def _loop(self) -> None:
         done_at = maintained_at = None
-        seen = projected = 0
+        seen, projected = 0, (0, 0)
         while not self._stop.wait(self._quiet_s):
             now, appended = time.monotonic(), self._journal.appended
             quiet, seen = appended == seen, appended
             if done_at is None:
                 done_at = now
-            if appended == projected or not (quiet or now - done_at >= self._at_least_s):
+            due = appended, self._freed()
+            if due == projected or not (quiet or now - done_at >= self._at_least_s):
                 continue
             self._catch_up()
-            projected, done_at = appended, time.monotonic()
+            projected, done_at = due, time.monotonic()
             if maintained_at is None or now - maintained_at >= self._maintain_s:
                 self._guard.run("tidying the store", self._maintain, self._journal.home)
                 maintained_at = now
-        if self._journal.appended != projected:
+        if self._journal.appended != projected[0]:
             self._catch_up()
 
     def _catch_up(self) -> None:

@@ -168,9 +168,7 @@ class Runtime:
         self.traces.attach()
         self._worker.start()
         self.door = self._door()
-        self._projector = None if self.journal is None else Projector(self.journal, project, self._tidy, self.guard)
-        if self._projector is not None:
-            self._projector.start()
+        self._projector = self._projecting()
         self._watch.start()
         self._log_hooks = LogHooks(settings, self.logs.logger, self.guard)
         again = weakref.WeakMethod(self._in_child)
@@ -335,6 +333,13 @@ class Runtime:
         )
         Gauges(self.metrics.meter(), settings.budgets, found.leading, own=settings.ledger_in_force == "memory")
         return found
+
+    def _projecting(self) -> Projector | None:
+        if self.journal is None:
+            return None
+        projector = Projector(self.journal, project, self._tidy, self.guard, freed=self.delivery.freed)
+        projector.start()
+        return projector
 
     def _tidy(self, home: Path) -> None:
         limits = Limits(self.settings.retention_days, self.settings.retention_bytes)

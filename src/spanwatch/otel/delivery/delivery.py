@@ -44,6 +44,10 @@ class Delivery:
         home = Path(settings.home).absolute()
         self.spool = Spool(home, settings.journal_bytes, self._gave_up) if settings.store else None
 
+    def freed(self) -> int:
+        """How many segments of the journal no collector waits for any more."""
+        return 0 if self.spool is None else self.spool.freed
+
     def open(self, export: Export, only_scope: str | None) -> Lane | None:
         """The lane of a signal from now on; None where it goes out by the stock exporter."""
         if export.protocol != "http/protobuf":

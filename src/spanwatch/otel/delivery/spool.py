@@ -71,8 +71,10 @@ class Spool:
     def settle(self) -> None:
         """Let go of the segments that owe nothing any more, and of others that owe only on lanes not served here."""
         with self._lock:
+            before = len(self._own) + len(self._others)
             self._own = [segment for segment in self._own if not segment.settle()]
             others = [segment for segment in self._others if not segment.settle()]
+            self.freed += before - len(self._own) - len(others)
             self._others = [segment for segment in others if not self._left_over(segment)]
             if self._more and not self._others:  # as many were left behind as are held: look for the rest at once
                 self._more, self._looked_at = False, -self._look_s
@@ -104,6 +106,7 @@ class Spool:
             segment.forget()
         self._lock = threading.RLock()
         self._own, self._others = [], []
+        self.freed = 0  # segments that nobody waits for any more
         self._passed: set[Path] = set()
         self._looked_at = -self._look_s
         self._ended = self._more = False
