@@ -54,7 +54,7 @@ stack: $(READY) ## build or find collector, Jaeger, Prometheus, Alertmanager and
 proof: stack ## prove the stack with the real programs (7 minutes)
 	@$(PY) -m pytest -q -p no:xdist tests/stack
 
-faults: $(READY) ## run every fault beside the stock SDK and write docs/faults.md (a quarter of an hour)
+faults: $(READY) ## run every fault beside the stock SDK and write docs/faults.md (ten minutes)
 	@$(PY) -m tests.faults --write
 
 up: $(READY) ## start the stack of compose.yaml (Docker), with secrets made at random under .secrets/

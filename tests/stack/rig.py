@@ -354,3 +354,11 @@ def ended(process):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(5)
+
+
+def filled_in(expr, variables):
+    """A panel's query with each dashboard variable's text in its place."""
+    for name, text in variables.items():
+        expr = expr.replace(name, text)
+    assert "$" not in expr, expr
+    return expr

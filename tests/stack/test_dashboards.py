@@ -8,7 +8,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-from stack_rig import eventually, fetched, run_traffic
+from stack_rig import eventually, fetched, filled_in, run_traffic
 
 DASHBOARDS = Path(__file__).parents[2] / "grafana" / "dashboards"
 SERVICE, FAULTY = "dashboards", "faulty"
@@ -45,10 +45,7 @@ def targets(kind):
 
 
 def written(expr):
-    for name, text in WRITTEN.items():
-        expr = expr.replace(name, text)
-    assert "$" not in expr, expr
-    return expr
+    return filled_in(expr, WRITTEN)
 
 
 @pytest.fixture(scope="module")

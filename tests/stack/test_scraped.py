@@ -10,7 +10,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-from stack_rig import ROOT, Prometheus, ended, eventually, fetched
+from stack_rig import ROOT, Prometheus, ended, eventually, fetched, filled_in
 
 from spanwatch.cli.stack_processes import answers, free_ports, last_words
 from spanwatch.core import names
@@ -42,10 +42,7 @@ scrape_configs:
 
 
 def written(expr):
-    for name, text in WRITTEN.items():
-        expr = expr.replace(name, text)
-    assert "$" not in expr, expr
-    return expr
+    return filled_in(expr, WRITTEN)
 
 
 @pytest.fixture(scope="module")
