@@ -80,12 +80,12 @@ class Rig:
         self.folder, self.sink, self.system = Path(folder), sink, system
         self.home, self.logs, self.serial, self.processes = self.folder / "home", [], 0, []
 
-    def start(self, **plan):
+    def start(self, program="app.py", /, **plan):
         self.serial += 1
         log = self.folder / f"emitted-{self.serial}"
         plan = {"home": str(self.home), "endpoint": self.sink.url, "log": str(log), "count": 100, **plan}
         self.logs.append(log)
-        command = [sys.executable, HERE / "app.py", self.system, json.dumps(plan)]
+        command = [sys.executable, HERE / program, self.system, json.dumps(plan)]
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -39,7 +39,7 @@ PROTOBUF = "application/x-protobuf"
 class Sink:
     def __init__(self):
         self.seen = {"traces": Counter(), "logs": Counter(), "metrics": Counter()}
-        self.texts, self.requests, self.mode = [], Counter(), {"kind": "ok"}
+        self.texts, self.room, self.requests, self.mode = [], 32 << 20, Counter(), {"kind": "ok"}
         self.lock, self.open, self.chance = threading.Lock(), set(), random.Random(6)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self.listener.getsockname()[1]
@@ -183,8 +183,9 @@ class Sink:
         else:
             message = ExportLogsServiceRequest.FromString(data)
             found = [log for group in message.resource_logs for scope in group.scope_logs for log in scope.log_records]
-        if len(self.texts) < 5_000:
+        if self.room > 0:
             self.texts.append(str(message))
+            self.room -= len(self.texts[-1])
         return Counter(
             str(item.value.int_value) for each in found for item in each.attributes if item.key == "faults.id"
         )

@@ -42,4 +42,9 @@ class Bounded:
 
 def wait(ended: threading.Event, deadline: float) -> bool:
     """Wait until `deadline` (monotonic seconds); whether it ended."""
-    return ended.wait(max(0.0, deadline - time.monotonic()))
+    return ended.wait(left(deadline))
+
+
+def left(deadline: float) -> float:
+    """Seconds until `deadline` (monotonic seconds), never fewer than 0."""
+    return max(0.0, deadline - time.monotonic())

@@ -16,16 +16,18 @@ from spanwatch.core.prices import PriceBook
 from spanwatch.core.settings import Settings
 from spanwatch.otel.engines import diverted, finish_open, start_engine, stop_engine
 from spanwatch.otel.executors import Executors
+from spanwatch.otel.flushed import Flushed
 from spanwatch.otel.guard import say
 from spanwatch.otel.multiproc import AtChildExit
 from spanwatch.otel.price import IN_FORCE
 from spanwatch.otel.price_file import Pricing, described, price_book
 from spanwatch.otel.reach import reach
-from spanwatch.otel.runtime import Flushed, Runtime
+from spanwatch.otel.runtime import Runtime
 from spanwatch.otel.status import Instrumented, exit_line, joined_line, start_line
 from spanwatch.otel.telemetry import Telemetry
 from spanwatch.otel.version import VERSION
 
+FAREWELL, FAREWELL_S = 0.15, 0.3  # of the time at the end, what the interpreter itself takes to go
 _AGENTS = "spanwatch.otel.agents_sdk"
 _logger = logging.getLogger("spanwatch")
 
@@ -147,7 +149,7 @@ class Instance:
         finish_open()
         self.runtime = self.telemetry = None
         settings = runtime.settings
-        told = runtime.close(settings.exit_timeout)
+        told = runtime.close(settings.exit_timeout - min(FAREWELL_S, settings.exit_timeout * FAREWELL))
         if told.undelivered:
             owed = [(left.signal, left.count, left.target) for left in told.undelivered]
             say("%s", exit_line(owed, settings.exit_timeout, settings.home if settings.store else None))

@@ -8,7 +8,6 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from spanwatch.core.redact import MAX_REDACTED, redact, rules_from
 from spanwatch.core.settings import Settings
 from spanwatch.otel.alerts.starting import Watch
 from spanwatch.otel.attachments import Logs, Metrics, Taps, Traces
-from spanwatch.otel.bounded import wait
+from spanwatch.otel.bounded import left, wait
 from spanwatch.otel.budgets.enforcement import Enforcement
 from spanwatch.otel.budgets.gauges import Gauges
 from spanwatch.otel.budgets.ledgers import ledger_of
@@ -31,12 +30,12 @@ from spanwatch.otel.budgets.telling import Telling
 from spanwatch.otel.call_events import CallEvents
 from spanwatch.otel.clearing import Clearing
 from spanwatch.otel.coverage import ENGINES
-from spanwatch.otel.delivery.account import LaneAccount
 from spanwatch.otel.delivery.delivery import Delivery
 from spanwatch.otel.delivery.lane import Lane
 from spanwatch.otel.delivery.syncing import Syncing
 from spanwatch.otel.desk import Desk
 from spanwatch.otel.encode import Border
+from spanwatch.otel.flushed import Flushed, Undelivered
 from spanwatch.otel.frames import Frames
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal, Origin
@@ -70,32 +69,6 @@ def new_id() -> str:
     return os.urandom(16).hex()
 
 
-@dataclass(frozen=True, slots=True)
-class Undelivered:
-    """What one exporter could not hand over in time."""
-
-    signal: Signal
-    count: int
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Flushed:
-    """What a flush achieved; true when everything handed over before it has arrived.
-
-    `recorded` is whether every call is in the metrics; `undelivered` names what did not reach its collector, which
-    may wait in the journal: `accounts` has by signal what this process delivered, what waits, and what was dropped and
-    why (of gRPC, which goes out by the stock exporter, nothing).
-    """
-
-    recorded: bool
-    undelivered: tuple[Undelivered, ...] = ()
-    accounts: tuple[LaneAccount, ...] = ()
-
-    def __bool__(self) -> bool:
-        return self.recorded and not self.undelivered
-
-
 class Runtime:
     """Everything between `configure()` and `shutdown()`. `instance` is 32 hex, unique per process, also after a fork.
 
@@ -114,6 +87,7 @@ class Runtime:
     """
 
     _worker: Worker
+    _resource: tuple[str, Resource] | None = None
 
     def __init__(
         self,
@@ -204,16 +178,19 @@ class Runtime:
         )
 
     def resource(self) -> Resource:
-        """Who this process is."""
-        named = {} if self.settings.service is None else {"service.name": self.settings.service}
-        return Resource.create(
-            {
-                **named,
-                "service.instance.id": str(uuid.UUID(self.instance)),
-                "telemetry.distro.name": "spanwatch",
-                "telemetry.distro.version": VERSION,
-            }
-        )
+        """Who this process is; made once, for it takes threads, which the end of the process has none of."""
+        if self._resource is None or self._resource[0] != self.instance:
+            named = {} if self.settings.service is None else {"service.name": self.settings.service}
+            made = Resource.create(
+                {
+                    **named,
+                    "service.instance.id": str(uuid.UUID(self.instance)),
+                    "telemetry.distro.name": "spanwatch",
+                    "telemetry.distro.version": VERSION,
+                }
+            )
+            self._resource = (self.instance, made)
+        return self._resource[1]
 
     def processor(self, inner: Sequence[SpanProcessor], lane: Lane | None, *, whole: bool) -> SpanProcessor:
         """The hinge's inside."""
@@ -252,50 +229,49 @@ class Runtime:
 
     def flush(self, timeout: float) -> Flushed:
         """Hand everything over within `timeout` seconds; what failed is told here once and written off."""
-        return self._settle(timeout, lambda outlet, deadline: outlet.flush(deadline))
+        return self._settle(time.monotonic() + timeout, lambda outlet, deadline: outlet.flush(deadline))
 
     def drain(self, timeout: float) -> bool:
         """Wait until what was deferred or queued for the metrics is done; False when the time was too short."""
         return self._worker.drain(timeout)
 
     def close(self, timeout: float) -> Flushed:
-        """Stop: providers stay, empty-handed; waits at most `timeout` seconds."""
+        """Stop: providers stay, empty-handed; waits at most `timeout` seconds, all steps together."""
         self.active, deadline = False, time.monotonic() + timeout
         self._log_hooks.off()
         if self.budgets is not None:
-            self._worker.drain(timeout)  # ends of dropped streams, which are charged
-            self.budgets.close(max(0.0, deadline - time.monotonic()))
+            self._worker.drain(left(deadline))  # ends of dropped streams, which are charged
+            self.budgets.close(left(deadline))
         if self.door is not None:
-            self.door.close()
-        self._watch.stop(lambda: self._worker.drain(max(0.0, deadline - time.monotonic())))
+            self.door.close(left(deadline))
+        self._watch.stop(lambda: self._worker.drain(left(deadline)))
         if self.live is not None:
-            self._worker.drain(timeout)
+            self._worker.drain(left(deadline))
             self.live.stop()
-        told = self._settle(max(0.0, deadline - time.monotonic()), lambda outlet, until: outlet.close(until))
+        told = self._settle(deadline, lambda outlet, until: outlet.close(until))
         for outlet in self.outlets:
             self.guard.run("ending an exporter", outlet.abort)
         self.traces.detach()
         self.logs.detach()
         self.delivery.stop(min(STOP_S, timeout))
         if self._syncing is not None:
-            self._syncing.stop(max(0.0, deadline - time.monotonic()))
+            self._syncing.stop(left(deadline))
         if self.journal is not None:
             self.journal.close()
         self.delivery.release()
         self.desk.close()
-        self._watch.join(max(0.0, deadline - time.monotonic()))
+        self._watch.join(left(deadline))
         if self.live is not None:
-            self.live.join(max(0.0, deadline - time.monotonic()))
+            self.live.join(left(deadline))
         if self._projector is not None:
-            self._projector.stop(max(0.0, deadline - time.monotonic()))
+            self._projector.stop(left(deadline))
         return told
 
-    def _settle(self, timeout: float, begin: Callable[[Way, float], threading.Event]) -> Flushed:
-        deadline = time.monotonic() + timeout
-        recorded = self._worker.drain(timeout)
+    def _settle(self, deadline: float, begin: Callable[[Way, float], threading.Event]) -> Flushed:
+        recorded = self._worker.drain(left(deadline))
         begun = [(outlet, outlet.owed(), begin(outlet, deadline)) for outlet in self.outlets]
-        left = [(outlet, outlet.left(before, tried=wait(tried, deadline))) for outlet, before, tried in begun]
-        owed = (Undelivered(outlet.export.signal, count, outlet.export.target) for outlet, count in left if count)
+        rest = [(outlet, outlet.left(before, tried=wait(tried, deadline))) for outlet, before, tried in begun]
+        owed = (Undelivered(outlet.export.signal, count, outlet.export.target) for outlet, count in rest if count)
         return Flushed(recorded, tuple(owed), self.delivery.accounts())
 
     def _in_child(self) -> None:

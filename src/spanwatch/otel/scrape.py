@@ -62,8 +62,8 @@ class Door:
             if self._server is None and not self._closed:
                 self._open()
 
-    def close(self) -> None:
-        """Close it; answers under way end by themselves."""
+    def close(self, timeout: float = REQUEST_S) -> None:
+        """Close it, within about `timeout` seconds; answers under way end by themselves."""
         with self._lock:
             self._closed = True
             server, thread, self._server = self._server, self._thread, None
@@ -71,7 +71,7 @@ class Door:
             server.shutdown()
             server.server_close()
         if thread is not None:
-            thread.join(REQUEST_S)
+            thread.join(timeout)
 
     def after_fork(self) -> None:
         """In a forked child: let go of the parent's socket."""

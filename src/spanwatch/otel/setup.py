@@ -9,8 +9,8 @@ from spanwatch.core.budgets import Budget
 from spanwatch.core.rules import Rule
 from spanwatch.notify.routing import Notifier, Route
 from spanwatch.otel.environment import run_id, settings_from
+from spanwatch.otel.flushed import Flushed
 from spanwatch.otel.instance import Instance
-from spanwatch.otel.runtime import Flushed
 
 INSTANCE = Instance()
 

@@ -138,11 +138,12 @@ class Worker:
 
     def stop(self, timeout: float) -> bool:
         """Drain, then end the thread; a later call starts another."""
+        deadline = time.monotonic() + timeout
         drained = self.drain(timeout)
         if self._daemon.alive:
             self._queue.put(None)
             self._hurry.set()
-            drained = self._daemon.join(timeout) and drained
+            drained = self._daemon.join(max(0.0, deadline - time.monotonic())) and drained
         return drained
 
     def _loop(self) -> None:

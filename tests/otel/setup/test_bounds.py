@@ -172,38 +172,6 @@ def test_the_journal_is_forced_to_the_disk_only_when_asked(begin, monkeypatch, t
     assert bool(synced) is forced
 
 
-EXIT = """
-import time
-import spanwatch
-from opentelemetry import trace
-spanwatch.configure(endpoint={url!r}, exit_timeout={timeout}, home={home!r}, openai="none", banner="off")
-for number in range(20):
-    trace.get_tracer("app").start_span("s").end()
-print(time.time(), flush=True)
-"""
-
-
-@pytest.mark.parametrize("timeout", [0, 1, 4])
-def test_the_exit_takes_as_long_as_was_said_when_a_collector_hangs_and_loses_nothing(sink, tmp_path, timeout):
-    sink.gate.clear()
-    code = EXIT.format(url=sink.url, timeout=timeout, home=str(tmp_path / "home"))
-    environ = {key: value for key, value in os.environ.items() if not key.startswith(("COV", "OTEL_"))}
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environ, check=True
-    )
-    took = time.time() - float(ended.stdout)
-    assert timeout * 0.9 <= took <= timeout + 3  # interpreters take their time on a loaded machine
-    assert "is kept in" in ended.stderr
-    sink.gate.set()
-    sink.requests.clear()
-    code = EXIT.format(url=sink.url, timeout=20, home=str(tmp_path / "home")) + "input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
-    ) as again:
-        wait_for(lambda: len({span.span_id for span, _, _ in sink.spans()}) == 40)
-        again.communicate(b"\n", timeout=60)
-
-
 USERS = """
 import resource
 import spanwatch

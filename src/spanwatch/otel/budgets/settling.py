@@ -167,10 +167,11 @@ class Settling:
 
     def close(self, timeout: float) -> bool:
         """Drain and end the thread. What could not be settled is left to the next process."""
+        deadline = time.monotonic() + timeout
         drained = self.drain(timeout)
         self._stopped = True
         self.soon(None)
-        self._daemon.join(timeout)
+        self._daemon.join(max(0.0, deadline - time.monotonic()))
         if self._outbox is not None:
             self._outbox.close()
         return drained

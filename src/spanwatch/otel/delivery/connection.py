@@ -96,28 +96,36 @@ class Connection:
             raise OSError("the connection was given up")
         if self._http is not None and not _is_fresh(self._http):
             self.close()
-        if self._http is None:
-            self._http = self._opened()
-        return self._http
+        return self._http or self._opened()
 
     def _opened(self) -> http.client.HTTPConnection:
         endpoint = self._endpoint
         host, port = endpoint.proxy or (endpoint.host, endpoint.port)
-        made: http.client.HTTPConnection
+        made = http.client.HTTPConnection(host, port, timeout=endpoint.timeout_s)
+        made.auto_open = 0  # it would connect anew by itself, and without TLS
         if endpoint.secure:
-            made = http.client.HTTPSConnection(host, port, timeout=endpoint.timeout_s, context=self._context())
+            made.default_port = http.client.HTTPS_PORT
             if endpoint.proxy is not None:
                 made.set_tunnel(endpoint.host, endpoint.port)
-        else:
-            made = http.client.HTTPConnection(host, port, timeout=endpoint.timeout_s)
+        self._http = made  # from now on, so that `abort` reaches what is under way
         try:
             made.connect()
+            if endpoint.secure:
+                self._shake_hands(made)
         except BaseException:
-            made.close()
+            self.close()
             raise
         if made.sock is not None:
             made.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made
+
+    def _shake_hands(self, made: http.client.HTTPConnection) -> None:
+        """Not in `wrap_socket`, which keeps the socket to itself meanwhile: nobody could break it off."""
+        secured = self._context().wrap_socket(
+            made.sock, server_hostname=self._endpoint.host, do_handshake_on_connect=False
+        )
+        made.sock = secured
+        secured.do_handshake()
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from spanwatch.core import names
 from spanwatch.core.exports import Export, Signal
 from spanwatch.core.settings import Settings
+from spanwatch.otel.bounded import left
 from spanwatch.otel.delivery.account import LaneAccount
 from spanwatch.otel.delivery.endpoint import endpoint_of
 from spanwatch.otel.delivery.lane import Lane
@@ -102,9 +104,12 @@ class Delivery:
         return tuple(lane.account() for lane in self._lanes.values())
 
     def stop(self, timeout: float) -> None:
-        """End: what is owed still is left in the journal."""
+        """End, all lanes within `timeout` seconds: what is owed still is left in the journal."""
+        deadline = time.monotonic() + timeout
         for lane in self._lanes.values():
-            lane.stop(timeout)
+            lane.break_off()
+        for lane in self._lanes.values():
+            lane.stop(left(deadline))
 
     def release(self) -> None:
         """Give up the locks, after the journal has ended."""

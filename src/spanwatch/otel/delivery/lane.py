@@ -124,9 +124,13 @@ class Lane:
         self._telling.quiet = True
         return self._sender.drain(deadline)
 
+    def break_off(self) -> None:
+        """Send no more; what is under way is cut."""
+        self._sender.stop()
+
     def stop(self, timeout: float) -> None:
         """End: what is only in memory goes to the journal if it can be written again, else it is lost."""
-        self._sender.stop()
+        self.break_off()
         self._sender.join(timeout)
         lines = self._memory.drained()
         journal = self.journal
