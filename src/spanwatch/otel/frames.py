@@ -132,18 +132,21 @@ class Frames:
 
     def outer(self, frame: Frame, role: Role) -> Frame | None:
         """The outermost span of the same call around a frame: inference in inference, with no agent or tool between."""
-        found = None
-        for around in frame.enclosing():
+        found, around = None, frame.parent
+        while around is not None:
             kind = around.role
             if kind is role:
                 found = around
             elif kind in _APART:
                 break
+            around = around.parent
         return found
 
     def count(self, frame: Frame, call: Call, role: Role) -> None:
         """Add a counted call to the spans around it; those that turn out to be the same call find it counted."""
         frame.call = call
+        if frame.parent is None:
+            return
         for around in frame.enclosing():
             if around.role in _APART:
                 break
@@ -204,6 +207,8 @@ class Frames:
 
     def inherited(self, frame: Frame, call: Call) -> dict[str, Any]:
         """The agent, user and conversation that a call lacks, from the nearest enclosing spans that name them."""
+        if frame.parent is None:
+            return {}
         missing = {field for field in _INHERITED if getattr(call, field) is None}
         found: dict[str, Any] = {}
         for around in frame.enclosing():

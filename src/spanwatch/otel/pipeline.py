@@ -13,7 +13,7 @@ from opentelemetry.util.types import AttributeValue
 
 from spanwatch.core import names
 from spanwatch.core.attributes import COMPATIBLE_COST, Value, cost_attributes, response_attributes, usage_attributes
-from spanwatch.core.call import Call, CallStatus, Cost, Usage, stated_cost
+from spanwatch.core.call import Call, CallStatus, Cost, Usage, changed, stated_cost
 from spanwatch.core.dialects import Role
 from spanwatch.core.money import usd_float
 from spanwatch.core.records import call_body, usage_from
@@ -107,10 +107,11 @@ class Pipeline:
             found[names.CALL_DUPLICATE] = True
             return found
         self._tell(NonRecordingSpan(context), verdict.call)
-        if verdict.call.usage is not None and verdict.call.usage != call.usage:
-            found.update(usage_attributes(verdict.call.usage))
-        if verdict.call.cost is not None:
-            found.update(cost_attributes(verdict.call.cost, self._compat))
+        usage, cost = verdict.call.usage, verdict.call.cost
+        if usage is not None and usage is not call.usage and usage != call.usage:
+            found.update(usage_attributes(usage))
+        if cost is not None:
+            found.update(cost_attributes(cost, self._compat))
         return found
 
     def unrecognised(self, scope: str) -> None:
@@ -185,7 +186,7 @@ class Pipeline:
         if told is not None:
             self._beside(call, told, frame, role)
             return Verdict(call, duplicate=True)
-        call = replace(call, **further, cost=self.guard.run("pricing a call", self._price, call))
+        call = changed(call, **further, cost=self.guard.run("pricing a call", self._price, call))
         self._twins.counted(call, None if frame is None else frame.thread)
         if frame is not None:
             self.frames.count(frame, call, role)
@@ -260,7 +261,7 @@ class Pipeline:
         self._worker.defer(count)
 
     def _priced(self, call: Call) -> Call:
-        return replace(call, cost=self.guard.run("pricing a call", self._price, call))
+        return changed(call, cost=self.guard.run("pricing a call", self._price, call))
 
     def _keep(self, call: Call) -> None:
         if self.journal is not None:

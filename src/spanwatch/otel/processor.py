@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
+from opentelemetry.trace import SpanContext, StatusCode
 
 from spanwatch.core import names
 from spanwatch.core.dialects import Role, SpanFacts, is_genai, is_recognised, read_call, role_of
@@ -130,12 +130,13 @@ class CallProcessor(SpanProcessor):
         frame = self._frames.of(context.span_id)
         if frame is not None and frame.ended:  # a call of ours whose span lost its attributes
             return span
-        call = read_call(_facts(span, attributes), f"{context.trace_id & _HALF:016x}{context.span_id:016x}")
+        call = read_call(_facts(span, attributes, context), f"{context.trace_id & _HALF:016x}{context.span_id:016x}")
         if call is None:
             self._none(frame, span, attributes)
             return span
         tags = attributes.get(names.TAGS)
-        return extended(span, self._pipeline.observe(call, context, tags if isinstance(tags, tuple) else ()))
+        told = self._pipeline.observe(call, context, tags if isinstance(tags, tuple) else ())
+        return extended(span, attributes, told)
 
     def _none(self, frame: Frame | None, span: ReadableSpan, attributes: Mapping[str, Any]) -> None:
         """A GenAI span that is no call after all, perhaps against what it said at its start."""
@@ -200,21 +201,21 @@ def _ours(span: ReadableSpan) -> bool:
     return scope == names.SCOPE or scope.startswith(names.SCOPE + ".")
 
 
-def _facts(span: ReadableSpan, attributes: Mapping[str, Any]) -> SpanFacts:
-    context, started, events = span.context, span.start_time or 0, span.events
+def _facts(span: ReadableSpan, attributes: Mapping[str, Any], context: SpanContext) -> SpanFacts:
+    started, events, parent = span.start_time or 0, span.events, span.parent
     return SpanFacts(
-        name=span.name,
-        attributes=attributes,
-        started_ns=started,
-        ended_ns=span.end_time or started,
-        failed=span.status.status_code is StatusCode.ERROR,
-        exception_type=_exception_type(events) if events else None,
-        trace_id=format_trace_id(context.trace_id),
-        span_id=format_span_id(context.span_id),
-        parent_span_id=None if span.parent is None else format_span_id(span.parent.span_id),
-        sampled=context.trace_flags.sampled,
-        scope=_scope(span),
-        first_chunk_ns=_first_chunk(events) if events else None,
+        span.name,
+        attributes,
+        started,
+        span.end_time or started,
+        span.status.status_code is StatusCode.ERROR,
+        _exception_type(events) if events else None,
+        f"{context.trace_id:032x}",
+        f"{context.span_id:016x}",
+        None if parent is None else f"{parent.span_id:016x}",
+        context.trace_flags.sampled,
+        _scope(span),
+        _first_chunk(events) if events else None,
     )
 
 

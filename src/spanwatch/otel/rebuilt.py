@@ -63,9 +63,9 @@ class Rebuilt(ReadableSpan):
         return self._dropped[2]
 
 
-def extended(span: ReadableSpan, further: Mapping[str, Any]) -> ReadableSpan:
-    """The span with further attributes."""
-    return Rebuilt(span, {**plain(span.attributes or {}), **further})
+def extended(span: ReadableSpan, attributes: Mapping[str, Any], further: Mapping[str, Any]) -> ReadableSpan:
+    """The span, which has these attributes, with further ones."""
+    return Rebuilt(span, {**attributes, **further})
 
 
 def discreet(span: ReadableSpan, *, content_on: bool) -> ReadableSpan:

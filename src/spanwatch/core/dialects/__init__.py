@@ -7,7 +7,7 @@ there.
 
 from __future__ import annotations
 
-from spanwatch.core.dialects.reading import merged, operation_of, speakers
+from spanwatch.core.dialects.reading import merged, operation_of
 from spanwatch.core.dialects.spans import Role, SpanFacts, inherited, is_genai, is_recognised, read_call, role_of
 from spanwatch.core.dialects.values import provider_name
 
@@ -22,5 +22,4 @@ __all__ = [
     "provider_name",
     "read_call",
     "role_of",
-    "speakers",
 ]

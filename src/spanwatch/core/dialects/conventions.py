@@ -10,42 +10,19 @@ from spanwatch.core.dialects.values import (
     count,
     dollars,
     flag,
-    indexed,
     port,
     provider,
-    read,
-    read_indexed,
     seconds,
     text,
     texts,
 )
 
 
-def current(attributes: Attributes) -> Fields:
-    """The convention of October 2026."""
-    found = {**read(attributes, INHERITED), **read_indexed(attributes, _CURRENT)}
-    tier = found.get("service_tier")
-    if tier is not None:
-        found["price_context"] = (("service_tier", tier),)
-    if attributes.get("gen_ai.usage.cost.source") == "provider":
-        stated = dollars(attributes.get("gen_ai.usage.cost.amount"))
-        if stated is not None:
-            found["provider_cost_nano_usd"] = stated
-    return found
-
-
-def of_1_41(attributes: Attributes) -> Fields:
-    """The core conventions 1.37 to 1.41: other names for cache writes."""
-    return read(attributes, _OF_1_41)
-
-
-def of_1_36(attributes: Attributes) -> Fields:
-    """The core conventions up to 1.36: `system`, prompt and completion tokens."""
-    found = read(attributes, _OF_1_36)
-    tier = found.get("service_tier")
-    if tier is not None:
-        found["price_context"] = (("service_tier", tier),)
-    return found
+def stated_cost(attributes: Attributes) -> Fields:
+    """What the provider itself says that the call cost."""
+    stated = dollars(attributes.get("gen_ai.usage.cost.amount"))
+    by_provider = stated is not None and attributes.get(STATED_COST) == "provider"
+    return {"provider_cost_nano_usd": stated} if by_provider else {}
 
 
 def operation(attributes: Attributes, name: str) -> str | None:  # noqa: ARG001 (as every dialect is asked)
@@ -62,6 +39,7 @@ def implied(attributes: Attributes, name: str) -> str | None:  # noqa: ARG001 (a
     return None
 
 
+STATED_COST = "gen_ai.usage.cost.source"
 OPERATIONS = {
     "completion": names.TEXT_COMPLETION,
     "completions": names.TEXT_COMPLETION,
@@ -81,7 +59,8 @@ INHERITED: Table = (
     ("user_id", "traceloop.association.properties.user_id", text),
     ("conversation_id", names.CONVERSATION_ID, text),
 )
-_CURRENT_TABLE: Table = (
+CURRENT: Table = (  # October 2026
+    *INHERITED,
     ("provider", names.PROVIDER_NAME, provider),
     ("request_model", names.REQUEST_MODEL, text),
     ("response_model", names.RESPONSE_MODEL, text),
@@ -98,9 +77,8 @@ _CURRENT_TABLE: Table = (
     ("app_version", names.APP_VERSION, text),
     *((unit, attribute, count) for unit, attribute in names.USAGE_ATTRIBUTES.items()),
 )
-_CURRENT = indexed(_CURRENT_TABLE)
-_OF_1_41: Table = (("cache_write_tokens", "gen_ai.usage.cache_creation.input_tokens", count),)
-_OF_1_36: Table = (
+OF_1_41: Table = (("cache_write_tokens", "gen_ai.usage.cache_creation.input_tokens", count),)
+OF_1_36: Table = (
     ("provider", "gen_ai.system", provider),
     ("input_tokens", "gen_ai.usage.prompt_tokens", count),
     ("output_tokens", "gen_ai.usage.completion_tokens", count),

@@ -13,7 +13,6 @@ from spanwatch.core.dialects.values import (
     document,
     milliseconds,
     provider,
-    read,
     text,
     texts,
 )
@@ -24,12 +23,7 @@ VERCEL, LITELLM, LANGFUSE, LOGFIRE = (
     "langfuse.observation.type",
     "logfire.span_type",
 )
-_LITELLM_USAGE = "metadata.usage_object"
-
-
-def vercel(attributes: Attributes) -> Fields:
-    """The AI SDK; older versions have only these names, newer ones `gen_ai.*` beside them."""
-    return read(attributes, _VERCEL)
+LITELLM_USAGE, LANGFUSE_USAGE = "metadata.usage_object", "langfuse.observation.usage_details"
 
 
 def vercel_operation(attributes: Attributes, _name: str) -> str | None:
@@ -41,12 +35,10 @@ def vercel_operation(attributes: Attributes, _name: str) -> str | None:
 def litellm(attributes: Attributes) -> Fields:
     """LiteLLM's callback; parts of the tokens stand only in its metadata, as Python writes a dictionary."""
     found: Fields = {}
-    stated = attributes.get(_LITELLM_USAGE)
+    stated = attributes.get(LITELLM_USAGE)
     if isinstance(stated, str):
-        for field, pattern in _LITELLM_PARTS.items():
-            part = pattern.search(stated)
-            if part is not None:
-                found[field] = int(part[1])
+        for name, tokens in _LITELLM_PARTS.findall(stated):
+            found.setdefault(_LITELLM_FIELDS[name], int(tokens))
     return found
 
 
@@ -57,13 +49,9 @@ def litellm_operation(attributes: Attributes, _name: str) -> str | None:
 
 def langfuse(attributes: Attributes) -> Fields:
     """A generation of Langfuse's kit. `input` counts beside `input_...`; OpenAI's own shape counts them together."""
-    found = read(attributes, _LANGFUSE)
-    usage = document(attributes.get("langfuse.observation.usage_details"))
-    for field, value in (_provider_usage(usage) if "prompt_tokens" in usage else _langfuse_usage(usage)).items():
-        known = count(value)
-        if known is not None:
-            found[field] = known
-    return found
+    usage = document(attributes.get(LANGFUSE_USAGE))
+    stated = _provider_usage(usage) if "prompt_tokens" in usage else _langfuse_usage(usage)
+    return {field: known for field, value in stated.items() if (known := count(value)) is not None}
 
 
 def langfuse_operation(attributes: Attributes, _name: str) -> str | None:
@@ -135,7 +123,7 @@ _VERCEL_OPERATIONS = {
     "ai.embed": names.INVOKE_WORKFLOW,
     "ai.embedMany": names.INVOKE_WORKFLOW,
 }
-_VERCEL: Table = (
+VERCEL_TABLE: Table = (  # the AI SDK; older versions have only these names, newer ones `gen_ai.*` beside them
     ("provider", "ai.model.provider", provider),
     ("request_model", "ai.model.id", text),
     ("response_model", "ai.response.model", text),
@@ -159,12 +147,14 @@ _LITELLM_OPERATIONS = {
     **dict.fromkeys(("text_completion", "atext_completion"), names.TEXT_COMPLETION),
     **dict.fromkeys(("embedding", "aembedding"), names.EMBEDDINGS),
 }
-_LITELLM_PARTS = {
-    "cache_read_tokens": re.compile(r"'cached_tokens': (\d{1,12})\b"),
-    "cache_write_tokens": re.compile(r"'cache_(?:write|creation)_tokens': (\d{1,12})\b"),
-    "reasoning_tokens": re.compile(r"'reasoning_tokens': (\d{1,12})\b"),
+_LITELLM_FIELDS = {
+    "cached": "cache_read_tokens",
+    "cache_write": "cache_write_tokens",
+    "cache_creation": "cache_write_tokens",
+    "reasoning": "reasoning_tokens",
 }
-_LANGFUSE: Table = (
+_LITELLM_PARTS = re.compile(rf"'({'|'.join(_LITELLM_FIELDS)})_tokens': (\d{{1,12}})\b")
+LANGFUSE_TABLE: Table = (
     ("response_model", "langfuse.observation.model.name", text),
     ("user_id", "langfuse.user.id", text),
     ("conversation_id", "langfuse.session.id", text),

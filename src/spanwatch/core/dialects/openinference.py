@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from spanwatch.core import names
 from spanwatch.core.dialects.values import Attributes, Fields, Table, count, document, flag, provider, read, text, texts
 
@@ -11,15 +13,9 @@ FIRST_TOKEN = "First Token Stream Event"  # noqa: S105 (the name of an event)
 _FETCHING = "Response"  # the span of a response that is created, and of one that is only fetched
 
 
-def openinference(attributes: Attributes) -> Fields:
-    """Model, tokens and settings; the request's model stands among the settings only."""
-    found = read(attributes, _OPENINFERENCE)
-    asked = _parameters(attributes)
-    for field, name, convert in _ASKED:
-        value = convert(asked.get(name))
-        if value is not None:
-            found.setdefault(field, value)
-    return found
+def asked(attributes: Attributes) -> Fields:
+    """The request's model, which stands among the settings only, and whether its answer was to stream."""
+    return read(_parameters(attributes), _ASKED)
 
 
 def operation(attributes: Attributes, name: str) -> str | None:
@@ -27,20 +23,25 @@ def operation(attributes: Attributes, name: str) -> str | None:
     kind = text(attributes.get(KIND))
     if kind is None:
         return None
-    if kind == "LLM" and name == _FETCHING and PARAMETERS[0] in attributes:
-        asked = _parameters(attributes)
-        if not asked.keys() & _NAMED:
-            return names.FETCH_RESPONSE
+    fetching = kind == "LLM" and name == _FETCHING and PARAMETERS[0] in attributes
+    if fetching and not _parameters(attributes).keys() & _NAMED:
+        return names.FETCH_RESPONSE
     return KINDS.get(kind)
 
 
 def _parameters(attributes: Attributes) -> Attributes:
     for attribute in PARAMETERS:
         if attribute in attributes:
-            return document(attributes[attribute])
+            stated = attributes[attribute]
+            repeated = type(stated) is str and len(stated) <= _REPEATED
+            return _document(stated) if repeated else document(stated)
     return {}
 
 
+_document = lru_cache(128)(document)  # a program calls with the same settings over and over
+
+
+_REPEATED = 1_024  # characters
 _NAMED = frozenset({"model", "model_name", "prompt"})
 KINDS = {
     "LLM": names.CHAT,
@@ -51,7 +52,7 @@ KINDS = {
     "RETRIEVER": names.RETRIEVAL,
 }
 _ASKED: Table = (("request_model", "model", text), ("request_model", "model_name", text), ("stream", "stream", flag))
-_OPENINFERENCE: Table = (
+OPENINFERENCE: Table = (
     ("provider", "llm.provider", provider),
     ("provider", "llm.system", provider),
     ("response_model", "llm.model_name", text),

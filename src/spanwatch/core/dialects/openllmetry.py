@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from spanwatch.core import names
 from spanwatch.core.dialects.conventions import OPERATIONS
-from spanwatch.core.dialects.values import Attributes, Fields, Table, count, flag, read, server, text, texts
+from spanwatch.core.dialects.values import Attributes, Fields, Table, count, flag, server, text, texts
 
 
-def openllmetry(attributes: Attributes) -> Fields:
-    """What the OpenLLMetry packages add to, or spell otherwise than, the conventions."""
-    found = read(attributes, _OPENLLMETRY)
-    base = text(attributes.get("gen_ai.openai.api_base"))
-    if base is not None:
-        found.update(server(base))
-    return found
+def address(attributes: Attributes) -> Fields:
+    """The server, which stands in a base URL."""
+    base = text(attributes.get(BASE))
+    return {} if base is None else server(base)
 
 
 def operation(attributes: Attributes, name: str) -> str | None:  # noqa: ARG001 (as every dialect is asked)
@@ -25,14 +22,14 @@ def operation(attributes: Attributes, name: str) -> str | None:  # noqa: ARG001 
     return None if request is None else OPERATIONS.get(request.lower(), request)
 
 
-KIND, HEADERS = "traceloop.span.kind", "gen_ai.headers"
+KIND, HEADERS, BASE = "traceloop.span.kind", "gen_ai.headers", "gen_ai.openai.api_base"
 SCHEMA = "gen_ai.request.structured_output_schema"
 _KINDS = {
     "workflow": names.INVOKE_WORKFLOW,
     "agent": names.INVOKE_AGENT,
     "tool": names.EXECUTE_TOOL,
 }
-_OPENLLMETRY: Table = (
+OPENLLMETRY: Table = (
     ("reasoning_tokens", "gen_ai.usage.reasoning_tokens", count),
     ("reasoning_tokens", "llm.usage.reasoning_tokens", count),
     ("cache_read_tokens", "gen_ai.usage.cache_read_input_tokens", count),

@@ -4,42 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from spanwatch.core.dialects import conventions, frameworks, openinference, openllmetry
-from spanwatch.core.dialects.values import Attributes, Fields
+from spanwatch.core.dialects.values import Attributes, Fields, Table
+
+Further = Callable[[Attributes], Fields]
+_SETS = 512  # of names that spans had together, and that are remembered: an instrumentation has a handful
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One way to say things about a model call.
 
-    `mark` is an attribute that only this dialect sets, None where it is read from every span; `read` gives the fields
-    it knows, `operation` the operation by the span's attributes and name, or None.
+    `mark` is an attribute that only this dialect sets, None where it is read from every span. `table` says which
+    attribute is which field, the better one first; `further` gives the fields that are more than one attribute, and is
+    asked where one of `parts` is there; `operation` gives the operation by the span's attributes and name, or None.
     """
 
     name: str
-    read: Callable[[Attributes], Fields]
+    table: Table = ()
+    further: Further | None = None
+    parts: tuple[str, ...] = ()
     operation: Callable[[Attributes, str], str | None] | None = None
     mark: str | None = None
 
 
 DIALECTS: tuple[Dialect, ...] = (
-    Dialect("gemini by openllmetry", frameworks.gemini, mark=frameworks.TOTAL),
-    Dialect("logfire", lambda _: {}, frameworks.logfire_operation, frameworks.LOGFIRE),
-    Dialect("gen_ai", conventions.current, conventions.operation),
-    Dialect("gen_ai 1.37-1.41", conventions.of_1_41),
-    Dialect("gen_ai to 1.36", conventions.of_1_36),
-    Dialect("litellm", frameworks.litellm, frameworks.litellm_operation, frameworks.LITELLM),
-    Dialect("openllmetry", openllmetry.openllmetry, openllmetry.operation),
-    Dialect("openinference", openinference.openinference, openinference.operation, openinference.KIND),
-    Dialect("vercel", frameworks.vercel, frameworks.vercel_operation, frameworks.VERCEL),
-    Dialect("langfuse", frameworks.langfuse, frameworks.langfuse_operation, frameworks.LANGFUSE),
+    Dialect("gemini by openllmetry", (), frameworks.gemini, (frameworks.TOTAL,)),
+    Dialect("logfire", operation=frameworks.logfire_operation, mark=frameworks.LOGFIRE),
+    Dialect("gen_ai", conventions.CURRENT, conventions.stated_cost, (conventions.STATED_COST,), conventions.operation),
+    Dialect("gen_ai 1.37-1.41", conventions.OF_1_41),
+    Dialect("gen_ai to 1.36", conventions.OF_1_36),
+    Dialect(
+        "litellm",
+        (),
+        frameworks.litellm,
+        (frameworks.LITELLM_USAGE,),
+        frameworks.litellm_operation,
+        frameworks.LITELLM,
+    ),
+    Dialect("openllmetry", openllmetry.OPENLLMETRY, openllmetry.address, (openllmetry.BASE,), openllmetry.operation),
+    Dialect(
+        "openinference",
+        openinference.OPENINFERENCE,
+        openinference.asked,
+        openinference.PARAMETERS,
+        openinference.operation,
+        openinference.KIND,
+    ),
+    Dialect("vercel", frameworks.VERCEL_TABLE, operation=frameworks.vercel_operation, mark=frameworks.VERCEL),
+    Dialect(
+        "langfuse",
+        frameworks.LANGFUSE_TABLE,
+        frameworks.langfuse,
+        (frameworks.LANGFUSE_USAGE,),
+        frameworks.langfuse_operation,
+        frameworks.LANGFUSE,
+    ),
 )
-
-
-def speakers(attributes: Attributes) -> list[Dialect]:
-    """The dialects that a span may speak."""
-    return [dialect for dialect in DIALECTS if dialect.mark is None or dialect.mark in attributes]
+_READ = frozenset(
+    name
+    for dialect in DIALECTS
+    for name in (dialect.mark, *dialect.parts, *(attribute for _, attribute, _ in dialect.table))
+    if name is not None
+)
 
 
 def operation_of(attributes: Attributes, name: str = "") -> str | None:
@@ -55,8 +84,29 @@ def operation_of(attributes: Attributes, name: str = "") -> str | None:
 def merged(attributes: Attributes) -> Fields:
     """What all dialects read, each field from the first that knows it."""
     found: Fields = {}
-    for dialect in DIALECTS:
-        if dialect.mark is None or dialect.mark in attributes:
-            for field, value in dialect.read(attributes).items():
+    for table, further in _spoken(_READ.intersection(attributes)):
+        for field, attribute, convert in table:
+            if field not in found:
+                value = convert(attributes[attribute])
+                if value is not None:
+                    found[field] = value
+        if further is not None:
+            for field, value in further(attributes).items():
                 found.setdefault(field, value)
+    tier = found.get("service_tier")
+    if tier is not None:
+        found["price_context"] = (("service_tier", tier),)
     return found
+
+
+@lru_cache(_SETS)
+def _spoken(present: frozenset[str]) -> tuple[tuple[Table, Further | None], ...]:
+    """What is to be read of a span that has these of the names we know."""
+    found: list[tuple[Table, Further | None]] = []
+    for dialect in DIALECTS:
+        if dialect.mark is None or dialect.mark in present:
+            table = tuple(row for row in dialect.table if row[1] in present)
+            further = dialect.further if present.intersection(dialect.parts) else None
+            if table or further is not None:
+                found.append((table, further))
+    return tuple(found)

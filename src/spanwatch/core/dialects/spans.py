@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from spanwatch.core import names
-from spanwatch.core.call import USAGE_FIELDS, Call, CallStatus, Usage
+from spanwatch.core.call import USAGE_FIELDS, Call, CallStatus, call_of, usage_of
 from spanwatch.core.dialects import frameworks, openinference, openllmetry
 from spanwatch.core.dialects.conventions import INHERITED
 from spanwatch.core.dialects.reading import merged, operation_of
@@ -24,8 +24,7 @@ class Role(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class SpanFacts:
+class SpanFacts(NamedTuple):
     """A finished foreign span as plain data. Times are UNIX nanoseconds, ids lower-case hex."""
 
     name: str
@@ -76,25 +75,17 @@ def read_call(span: SpanFacts, call_id: str) -> Call | None:
     fields = merged(span.attributes)
     if (span.scope.partition(".")[0], fields.get("provider")) in _EXCLUSIVE:
         fields = _inclusive(fields)
-    usage = Usage(**{unit: fields.pop(unit) for unit in USAGE_FIELDS if unit in fields})
+    usage = {unit: fields.pop(unit) for unit in _UNITS.intersection(fields)}
     status, error_type = _outcome(span, fields.pop("error_type", None))
     if span.first_chunk_ns is not None and span.first_chunk_ns >= span.started_ns:
         fields.setdefault("time_to_first_chunk_s", (span.first_chunk_ns - span.started_ns) / 1e9)
-    return Call(
-        call_id=call_id,
-        operation=operation,
-        started_ns=span.started_ns,
-        ended_ns=span.ended_ns,
-        status=status,
-        error_type=error_type,
-        usage=usage or None,
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_span_id=span.parent_span_id,
-        sampled=span.sampled,
-        scope=span.scope,
-        **fields,
-    )
+    fields["call_id"], fields["operation"] = call_id, operation
+    fields["started_ns"], fields["ended_ns"] = span.started_ns, span.ended_ns
+    fields["status"], fields["error_type"] = status, error_type
+    fields["usage"] = usage_of(usage) if usage else None
+    fields["trace_id"], fields["span_id"], fields["parent_span_id"] = span.trace_id, span.span_id, span.parent_span_id
+    fields["sampled"], fields["scope"] = span.sampled, span.scope
+    return call_of(fields)
 
 
 def inherited(attributes: Attributes, role: Role | None) -> Fields:
@@ -127,6 +118,7 @@ def _outcome(span: SpanFacts, error_type: str | None) -> tuple[CallStatus, str |
     return CallStatus.ERROR, error_type or names.ERROR_OTHER
 
 
+_UNITS = frozenset(USAGE_FIELDS)
 _CARRIED = frozenset({names.AGENT_NAME, names.CONVERSATION_ID})  # stamped on any span below an agent or request
 _PREFIXES = ("gen_ai.", "llm.", "traceloop.", "openinference.", "langfuse.observation.", "ai.operationId")
 _BARE_SPANS = frozenset({"openai.response"})  # started without attributes, after the fact

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ Fields = dict[str, Any]  # fields of Call, and units of Usage
 Table = tuple[tuple[str, str, Callable[[Any], Any]], ...]  # field, attribute, conversion
 _MOST = 1 << 62  # a count beyond it is damage, and no database column holds it
 _LONGEST_JSON = 65_536  # characters of an attribute that is read as JSON
+_LONGEST_URL = 1_024
 
 
 def read(attributes: Attributes, table: Table) -> Fields:
@@ -29,24 +31,10 @@ def read(attributes: Attributes, table: Table) -> Fields:
     return found
 
 
-def indexed(table: Table) -> Mapping[str, tuple[str, Callable[[Any], Any]]]:
-    """A table in which no field stands twice, by attribute; for one that is longer than most spans."""
-    return {attribute: (field, convert) for field, attribute, convert in table}
-
-
-def read_indexed(attributes: Attributes, index: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Fields:
-    """The same as `read`, in time of the attributes."""
-    found: Fields = {}
-    for attribute in attributes.keys() & index.keys():
-        field, convert = index[attribute]
-        value = convert(attributes[attribute])
-        if value is not None:
-            found[field] = value
-    return found
-
-
 def text(value: Any) -> str | None:
     """A text that is not empty."""
+    if type(value) is str:
+        return value or None
     return str(value) if isinstance(value, str) and value else None
 
 
@@ -69,6 +57,8 @@ def _listed(value: str) -> tuple[str, ...] | None:
 
 def count(value: Any) -> int | None:
     """A whole number of tokens; booleans, text, fractions, NaN and negatives are unknown."""
+    if type(value) is int:
+        return value if 0 <= value < _MOST else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if not 0 <= value < _MOST or value != int(value):
@@ -127,7 +117,12 @@ def document(value: Any) -> Mapping[str, Any]:
 
 
 def server(url: str) -> Fields:
-    """Address and port of a base URL."""
+    """Address and port of a base URL; of one that nobody would remember nothing."""
+    return dict(_server(url)) if len(url) <= _LONGEST_URL else {}
+
+
+@lru_cache(256)
+def _server(url: str) -> Fields:
     try:
         parts = urlsplit(url)
         host, number = parts.hostname, parts.port

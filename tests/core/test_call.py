@@ -1,0 +1,36 @@
+"""Calls that are made in less time than their class takes are the same calls."""
+
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+
+from spanwatch.core.call import Call, CallStatus, Cost, CostStatus, Usage, call_of, changed, usage_of
+
+GIVEN = {"call_id": "a", "operation": "chat", "started_ns": 1, "ended_ns": 2}
+COST = Cost(42_000, CostStatus.PRICED)
+
+
+def test_a_changed_call_is_what_replace_gives_and_the_first_one_stays():
+    call = Call(**GIVEN, usage=Usage(1, 2), finish_reasons=("stop",), status=CallStatus.ERROR)
+    found = changed(call, cost=COST, agent="desk")
+    assert found == replace(call, cost=COST, agent="desk")
+    assert hash(found) == hash(replace(call, cost=COST, agent="desk"))
+    assert (call.cost, call.agent) == (None, None)
+
+
+def test_a_call_and_a_usage_of_known_fields_have_the_defaults_of_their_class():
+    assert call_of({**GIVEN, "agent": "desk"}) == Call(**GIVEN, agent="desk")
+    assert usage_of({"output_tokens": 3}) == Usage(output_tokens=3)
+    assert not usage_of({})
+
+
+def test_a_field_that_does_not_exist_is_an_error():
+    with pytest.raises(KeyError):
+        changed(Call(**GIVEN), price=1)
+    with pytest.raises(ValueError, match="argument"):
+        call_of({**GIVEN, "price": 1})
+
+
+def test_they_are_as_frozen_as_any():
+    with pytest.raises(FrozenInstanceError):
+        changed(Call(**GIVEN), cost=COST).agent = "desk"
