@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from contextvars import Token
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from opentelemetry import baggage
@@ -59,16 +60,17 @@ class Carried:
     attributes: Mapping[str, Value] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        found = {name: value for item, name in BAGGAGE.items() if (value := getattr(self, item))}
+        found = {name: value for name, value in zip(BAGGAGE.values(), _values(self), strict=True) if value}
         object.__setattr__(self, "attributes", found)
 
 
+_values = attrgetter(*BAGGAGE)
 NOTHING = Carried()
 
 
 def carried(context: Context | None = None) -> Carried:
     """What a context carries, by default the current one."""
-    found = otel_context.get_value(_KEY, context)
+    found = otel_context.get_value(_KEY) if context is None else context.get(_KEY)
     return found if isinstance(found, Carried) else NOTHING
 
 

@@ -20,23 +20,25 @@ class Daemon:
     def __init__(self, name: str, target: Callable[[], None], renew: Callable[[], None]) -> None:
         self._name, self._target, self._renew = name, weakref.WeakMethod(target), weakref.WeakMethod(renew)
         self._thread: threading.Thread | None = None
+        self._runs = False
         self._lock = threading.Lock()
         again = weakref.WeakMethod(self._in_child)
         os.register_at_fork(after_in_child=lambda: (method := again()) and method())
 
     def ensure(self) -> bool:
         """Start the thread unless it runs; False when it cannot be (the interpreter is shutting down)."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._runs:  # asked for every span: the thread itself takes longer to say so
             return True
         with self._lock:
             target = self._target()
             if target is None or (self._thread is not None and self._thread.is_alive()):
                 return target is not None
-            self._thread = threading.Thread(target=target, name=self._name, daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(target,), name=self._name, daemon=True)
+            self._runs = True
             try:
                 self._thread.start()
             except RuntimeError:
-                self._thread = None
+                self._thread, self._runs = None, False
                 return False
             return True
 
@@ -58,8 +60,15 @@ class Daemon:
         thread.join(timeout)
         return not thread.is_alive()
 
+    def _run(self, target: Callable[[], None]) -> None:
+        try:
+            target()
+        finally:
+            self._runs = False
+
     def _in_child(self) -> None:
         running, self._thread, self._lock = self._thread is not None, None, threading.Lock()
+        self._runs = False
         renew = self._renew()
         if renew is not None:
             renew()

@@ -22,9 +22,10 @@ from spanwatch.core.call import Call, stated_cost
 from spanwatch.core.dialects import Role, inherited, role_of
 from spanwatch.core.sanitise import plain
 
-_ROLLED_UP = frozenset({Role.AGENT, Role.WORKFLOW})
-_CALLS = frozenset({Role.INFERENCE, Role.EMBEDDINGS})
-_APART = frozenset(Role) - {Role.OTHER}  # the spans that calls inside belong to, and not to what is around
+_ROLLED_UP = (Role.AGENT, Role.WORKFLOW)  # tuples: a set hashes its members, which enumerations are slow at
+_CALLS = (Role.INFERENCE, Role.EMBEDDINGS)
+_APART = (*_ROLLED_UP, *_CALLS, Role.TOOL)  # the spans that calls inside belong to, and not to what is around
+_OTHER = Role.OTHER
 _INHERITED = ("agent", "user_id", "conversation_id")
 
 
@@ -76,7 +77,7 @@ class Frame:
     @property
     def role(self) -> Role | None:
         """The span's role; asked again until it is a definite one, for attributes may come late."""
-        if self._role is None or self._role is Role.OTHER:
+        if self._role is None or self._role is _OTHER:
             span = self._span()
             if span is not None:
                 self._role = role_of(self.attributes, span.name)
@@ -229,15 +230,16 @@ class Frames:
         described: Callable[[Totals], dict[str, Value]] = rollup_attributes,
     ) -> None:
         with self._lock:
-            for around in frame.enclosing():
-                if not around.rolled_up:
-                    continue
-                if around.totals is None:
-                    around.totals = Totals()
-                change(around.totals)
-                span = around.span
-                if span is not None and span.is_recording():
-                    span.set_attributes(described(around.totals))
+            around = frame.parent
+            while around is not None:
+                if around.rolled_up:
+                    if around.totals is None:
+                        around.totals = Totals()
+                    change(around.totals)
+                    span = around.span
+                    if span is not None and span.is_recording():
+                        span.set_attributes(described(around.totals))
+                around = around.parent
 
     def _dropped(self, reference: weakref.ref[Span]) -> None:
         frame = self._frames.pop(reference.span_id, None)  # type: ignore[attr-defined]  # only made in open()

@@ -136,7 +136,9 @@ class Journal:
         return self._failed_at is None
 
     def _write(self, data: bytes) -> bool:
-        if self._size + len(data) > self._segment_bytes or self._fd < 0 or self._unlinked():
+        now = time.monotonic()
+        unlinked = now - self._looked_at >= LOOK_S and self._unlinked(now)
+        if unlinked or self._fd < 0 or self._size + len(data) > self._segment_bytes:
             self._rotate()
         if self._fd >= 0 and self._put(data):
             self.appended += 1
@@ -157,11 +159,8 @@ class Journal:
             os.ftruncate(self._fd, self._size)
         return self._fail(OSError("no space left for a whole record"))
 
-    def _unlinked(self) -> bool:
+    def _unlinked(self, now: float) -> bool:
         """Whether somebody removed the segment; asked at most every LOOK_S."""
-        now = time.monotonic()
-        if now - self._looked_at < LOOK_S:
-            return False
         self._looked_at = now
         try:
             return os.fstat(self._fd).st_nlink == 0

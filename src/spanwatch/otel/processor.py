@@ -25,7 +25,7 @@ from spanwatch.otel.pipeline import Pipeline
 from spanwatch.otel.rebuilt import discreet, extended
 
 _HALF = (1 << 64) - 1
-_CALLS = frozenset({Role.INFERENCE, Role.EMBEDDINGS})
+_CALLS = (Role.INFERENCE, Role.EMBEDDINGS)
 _STAMPED = frozenset({names.INVOKE_AGENT, names.INVOKE_WORKFLOW, names.EXECUTE_TOOL})  # our own begin with all of it
 
 
@@ -59,6 +59,7 @@ class CallProcessor(SpanProcessor):
         self._pipeline, self._inner, self._whole = pipeline, tuple(inner), whole
         self._engine_scope, self._content_on = engine_scope, content_on
         self._guard, self._frames, self._journal = pipeline.guard, pipeline.frames, pipeline.journal
+        self._keeper = lane or pipeline.journal
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Open a frame and stamp on the span what the context carries."""
@@ -71,7 +72,7 @@ class CallProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Count, journal, pass on."""
-        given = plain(span.attributes or {})
+        given = _attributes(span)
         try:
             passed = self._read(span, given)
         except Exception as error:  # noqa: BLE001 (see above)
@@ -82,11 +83,9 @@ class CallProcessor(SpanProcessor):
             if quiet is None:
                 return
             passed = quiet
-        keeper = self._lane or self._journal
-        if keeper is not None and span.context is not None and span.context.trace_flags.sampled:
-            given = given if passed is span else plain(passed.attributes or {})
+        if self._keeper is not None and span.context is not None and span.context.trace_flags.sampled:
             try:
-                self._keep(passed, given, keeper)
+                self._keep(passed, given if passed is span else _attributes(passed), self._keeper)
             except Exception as error:  # noqa: BLE001 (see above)
                 self._guard.failed("journaling a span", error)
         for processor in self._inner:
@@ -108,7 +107,7 @@ class CallProcessor(SpanProcessor):
         return done
 
     def _start(self, span: Span, parent_context: Context | None) -> None:
-        given = plain(span.attributes or {})
+        given = _attributes(span)
         try:
             agent = self._frames.open(span, given).agent
         except Exception as error:  # noqa: BLE001 (it is stamped all the same)
@@ -190,6 +189,11 @@ class LogProcessor(LogRecordProcessor):
 
     def _append(self, record: ReadWriteLogRecord) -> None:
         self._keeper.append("log", log_body(record, self._border))
+
+
+def _attributes(span: ReadableSpan) -> Mapping[str, Any]:
+    found = span.attributes
+    return {} if found is None else plain(found)  # whether it is empty is a slow question to the SDK's mapping
 
 
 def _scope(span: ReadableSpan) -> str:

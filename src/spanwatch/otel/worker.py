@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from opentelemetry.trace import SpanContext
 
@@ -44,8 +45,7 @@ class Lost:
 Values = tuple[tuple[Metric, float, dict[str, str | int]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(NamedTuple):
     """Values of histograms and counters with their labels, asked for by the worker; the context of their exemplars."""
 
     values: Callable[[], Values]

@@ -52,6 +52,9 @@ def is_genai(attributes: Attributes | None, name: str = "") -> bool:
 
 def role_of(attributes: Attributes, name: str = "") -> Role | None:
     """The role of a span, or None when it has nothing to do with GenAI."""
+    stated = attributes.get(names.OPERATION_NAME)
+    if type(stated) is str and stated in _ROLES:  # as most say it: the first dialect's answer without its question
+        return _ROLES[stated]
     operation = operation_of(attributes, name)
     if operation is not None:
         return _ROLES.get(operation, Role.OTHER)

@@ -83,9 +83,12 @@ class Plan:
     trusts_baggage: bool = False
     replaced: int = 0
     arguments: Any = None
+    span_name: str = field(init=False, compare=False)
 
-    @property
-    def span_name(self) -> str:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "span_name", self._span_name())
+
+    def _span_name(self) -> str:
         """By the convention: the operation and the name."""
         if self.name == self.kind.word and self.kind.operation is None:
             return self.name

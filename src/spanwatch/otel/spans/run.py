@@ -74,12 +74,13 @@ class Run:
 
     def succeeded(self, result: object = None, items: int | None = None) -> None:
         """The code came to its end, with this result."""
+        found = None
         if result is not None or items is not None:
-            content = self._telemetry.content
-            found = GUARD.run("describing a result", gave, self._plan.kind, content, result, items)
-            self._end(OK, extra=found)
-        else:
-            self._end(OK)
+            try:
+                found = gave(self._plan.kind, self._telemetry.content, result, items)
+            except Exception as failure:  # noqa: BLE001 (the guard's work without its call: on every span's path)
+                GUARD.failed("describing a result", failure)
+        self._end(OK, extra=found)
 
     def failed(self, error: BaseException) -> None:
         """An exception left the code; it goes on to the application."""
@@ -98,6 +99,8 @@ class Run:
         Raises:
             BudgetExceeded: a budget has nothing left; the run has ended as refused.
         """
+        if self._telemetry.budgets is None:
+            return
         budgets = self._budgets()
         if budgets is not None:
             known = self._spends(budgets)
@@ -169,13 +172,20 @@ class Run:
             GUARD.failed("describing a span", failure)
         if error is not None:
             GUARD.run("reporting an exception", self._report, kind or names.ERROR_OTHER, error, ended_ns)
-        observed = GUARD.run("measuring a span", self._observed, outcome, kind, ended_ns)
+        observed = None
+        try:
+            observed = self._observed(outcome, kind, ended_ns)
+        except Exception as failure:  # noqa: BLE001 (see above)
+            GUARD.failed("measuring a span", failure)
         try:
             self.span.end(ended_ns)
         except Exception as failure:  # noqa: BLE001 (see above)
             GUARD.failed("ending a span", failure)
-        if observed is not None:
-            GUARD.run("measuring a span", self._telemetry.measure, observed)
+        try:
+            if observed is not None:
+                self._telemetry.measure(observed)
+        except Exception as failure:  # noqa: BLE001 (see above)
+            GUARD.failed("measuring a span", failure)
 
     def _stated(self) -> tuple[str, str | None]:
         """How it ended by what the application put on the span: an error status is a failure without an exception."""
@@ -228,7 +238,11 @@ def begun(
 
     It began at `at`, UNIX nanoseconds, or begins now.
     """
-    return GUARD.run("starting a span", _begun, plan, reading, context, at)
+    try:
+        return _begun(plan, reading, context, at)
+    except Exception as error:  # noqa: BLE001 (the guard's work without its call: this is on every span's path)
+        GUARD.failed("starting a span", error)
+        return None
 
 
 def _begun(plan: Plan, reading: Reading | None, context: Context | None, at: int | None) -> Run:
@@ -237,12 +251,12 @@ def _begun(plan: Plan, reading: Reading | None, context: Context | None, at: int
         context = get_current()
     if plan.kind is REQUEST:
         context = outside(context)
-    inside = carried(context).inside
-    request = Enclosing(context) if plan.kind.requests and (inside is None or inside.over) else None
+    who = carried(context)
+    request = Enclosing(context) if plan.kind.requests and (who.inside is None or who.inside.over) else None
     if plan.trusts_baggage or plan.carries or request is not None:
         inbound = trusted(context) if plan.trusts_baggage else {}
         context = carrying(context, **{**inbound, **plan.carries}, inside=request)
-    who = carried(context)
+        who = carried(context)
     attributes: Attributes = {**who.attributes, **plan.attributes}
     agent = who.agent
     if plan.kind is not AGENT:
@@ -253,10 +267,10 @@ def _begun(plan: Plan, reading: Reading | None, context: Context | None, at: int
         attributes[names.REQUEST_NAME] = plan.name
     if plan.replaced:
         attributes[names.REPLACED] = plan.replaced
+    if reading is None and plan.arguments is not None:
+        reading = partial(called_with, plan.kind, arguments=plan.arguments)
     if reading is not None:
-        _add(attributes, GUARD.run("reading arguments", reading, telemetry.content))
-    elif plan.arguments is not None:
-        _add(attributes, GUARD.run("reading arguments", called_with, plan.kind, telemetry.content, plan.arguments))
+        _add(attributes, reading, telemetry.content)
     started_ns = telemetry.clock() if at is None else at
     span = telemetry.tracer().start_span(
         plan.span_name, context=context, kind=plan.kind.span_kind, attributes=attributes, start_time=started_ns
@@ -264,8 +278,14 @@ def _begun(plan: Plan, reading: Reading | None, context: Context | None, at: int
     return Run(plan, telemetry, span, context, agent=agent, version=who.app_version, request=request, at=started_ns)
 
 
-def _add(attributes: dict[str, AttributeValue], further: Attributes | None) -> None:
+def _add(attributes: dict[str, AttributeValue], reading: Reading, content: Content) -> None:
+    """Add what was read; where that fails the span has all the rest."""
+    try:
+        further = reading(content)
+    except Exception as error:  # noqa: BLE001 (see above)
+        GUARD.failed("reading arguments", error)
+        return
     replaced = attributes.get(names.REPLACED, 0)
-    attributes.update(further or {})
-    if replaced and further and names.REPLACED in further:
+    attributes.update(further)
+    if replaced and names.REPLACED in further:
         attributes[names.REPLACED] = replaced + further[names.REPLACED]  # type: ignore[operator]  # both are counts

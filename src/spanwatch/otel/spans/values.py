@@ -65,6 +65,8 @@ def given(
     """What a function was called with."""
     if not (args or kwargs):
         return {}
+    if not kwargs and len(args) <= len(parameters) and not content.on:
+        return {names.INPUT_TYPES: ", ".join([f"{parameters[at]}: {_type(value)}" for at, value in enumerate(args)])}
     pairs = list(zip(parameters, args, strict=False))
     if len(args) > len(pairs):
         pairs += [(f"args[{index}]", value) for index, value in enumerate(args[len(pairs) :])]
