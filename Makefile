@@ -32,8 +32,9 @@ format: $(READY) ## format the code and mend what can be mended
 bench: $(READY) ## measure what one call costs beside other instrumentations (installs them outside the checkout)
 	@$(PY) -m benchmarks.bench_calls
 
-pictures: $(READY) ## draw docs/pictures: the demo, the live view and the report, and with `make stack` and npm the dashboards
-	@$(PY) docs/pictures/draw.py
+pictures: $(READY) ## draw docs/pictures: the demo, the examples, the live view and the report, and with `make stack` and npm the dashboards
+	@$(PY) -m docs.pictures.draw
+	@$(PY) -m docs.pictures.draw_examples
 	@$(PY) -m docs.pictures.draw_views
 	@$(PY) -m docs.pictures.draw_grafana
 

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -28,18 +28,19 @@ COLOURS = dict(
 )
 
 
-def recorded() -> str:
-    """What `python -m demo` writes to a terminal of our width; its errors are ours."""
+def clean_environment() -> dict[str, str]:
+    """The environment without what would change the picture."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "SPANWATCH_", "OTEL_", "NO_COLOR"))}
+
+
+def recorded(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> str:
+    """What a command writes to a terminal of our width; its errors are ours."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 60, COLUMNS, 0, 0))
-    environment = {
-        k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "SPANWATCH_", "OTEL_", "NO_COLOR"))
-    }
-    environment |= {"TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "demo"],
-        cwd=ROOT,
-        env=environment,
+        command,
+        cwd=directory,
+        env={**environment, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)},
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -106,4 +107,5 @@ def svg(text: str, title: str) -> str:
 _LIGHTS = ("#ff5f57", "#febc2e", "#28c840")
 
 if __name__ == "__main__":
-    (HERE / "demo.svg").write_text(svg(recorded(), "make demo"), encoding="utf-8")
+    demo = recorded([sys.executable, "-m", "demo"], ROOT, clean_environment())
+    (HERE / "demo.svg").write_text(svg(demo, "make demo"), encoding="utf-8")

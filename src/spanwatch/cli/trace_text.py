@@ -165,7 +165,7 @@ def _rolled_up(total: Total, screen: Screen) -> str:
 def _remarks(line: Line, edge: int, screen: Screen) -> str:
     """What is to be said behind the figures, which end at column `edge`."""
     call = line.call
-    if call is None and not line.total.calls and line.note is None:
+    if call is None and not line.total.calls and line.ending is None and line.note is None:
         return ""
     remarks = []
     if call is not None:
@@ -175,7 +175,9 @@ def _remarks(line: Line, edge: int, screen: Screen) -> str:
             remarks.append(f"{clean(call.cost_status)}: {clean(call.cost_reason)}")
         if call.charged_nano_usd is not None and call.usage is None:
             remarks.append(f"budgets charged ~{dollars(call.charged_nano_usd)}")
-    elif line.total.calls:
+    elif line.ending:
+        remarks.append(clean(line.ending))
+    if call is None and line.total.calls:
         errors = f", {counted(line.total.errors, 'error')}" if line.total.errors else ""
         remarks.append(f"{counted(line.total.calls, 'call')}{errors}")
     if line.note:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from spanwatch.core.errors import StoreError, UsageError
 from spanwatch.core.money import usd_text
-from spanwatch.core.names import REPORTED_COST
+from spanwatch.core.names import ERROR_TYPE, OUTCOME, REPORTED_COST
 from spanwatch.core.times import iso
 from spanwatch.store import database
 from spanwatch.store.calls import StoredCall, of_trace
@@ -50,8 +50,9 @@ _NO_CALLS = Total()
 class Line:
     """One line of the tree, in pre-order. Times are UNIX nanoseconds.
 
-    `call` is the model call that the span stands for. `note` says what is odd: the span was not sampled, its parent is
-    missing, or its parents form a circle. `total` is over the calls of the whole subtree.
+    `call` is the model call that the span stands for. `ending` says how a span that failed ended, such as
+    `error TimeoutError` or `refused spanwatch.BudgetExceeded`. `note` says what is odd: the span was not sampled, its
+    parent is missing, or its parents form a circle. `total` is over the calls of the whole subtree.
     """
 
     depth: int
@@ -64,6 +65,7 @@ class Line:
     failed: bool
     service: str | None
     call: StoredCall | None
+    ending: str | None
     note: str | None
     total: Total
     attributes: dict[str, Any] | None
@@ -172,6 +174,7 @@ class _Node(NamedTuple):
     failed: bool
     service: str | None
     call: StoredCall | None
+    ending: str | None
     note: str | None
     attributes: dict[str, Any] | None
 
@@ -190,7 +193,7 @@ def _nodes(db: sqlite3.Connection, trace_id: str, attributes: bool) -> list[_Nod
         calls.setdefault(call.span_id, []).append(call)
     services = dict(db.execute("SELECT id, service FROM sources"))
     nodes = []
-    body = "body" if attributes else "NULL"
+    body = "body" if attributes else "CASE WHEN failed THEN body END"
     for span_id, parent, name, started, ended, failed, source, text in db.execute(
         f"SELECT span_id, parent_id, name, started_ns, ended_ns, failed, source, {body} "  # noqa: S608 (constants)
         "FROM spans WHERE trace_id = ?",
@@ -199,7 +202,9 @@ def _nodes(db: sqlite3.Connection, trace_id: str, attributes: bool) -> list[_Nod
         own, service = calls.get(span_id), services.get(source)
         call_of = own.pop(0) if own else None
         found = json.loads(text).get("a", {}) if text else None
-        nodes.append(_Node(span_id, parent, name, started, ended, bool(failed), service, call_of, None, found))
+        ending = _ending(found or {}) if failed else None
+        kept = found if attributes else None
+        nodes.append(_Node(span_id, parent, name, started, ended, bool(failed), service, call_of, ending, None, kept))
     known = {node.span_id for node in nodes}
     for span_id, rest in calls.items():
         nodes += [_of_call(call, span_id if span_id in known else call.parent_span_id) for call in rest]
@@ -207,11 +212,15 @@ def _nodes(db: sqlite3.Connection, trace_id: str, attributes: bool) -> list[_Nod
     return nodes
 
 
+def _ending(attributes: dict[str, Any]) -> str:
+    return f"{attributes.get(OUTCOME, 'error')} {attributes.get(ERROR_TYPE, '')}".rstrip()
+
+
 def _of_call(call: StoredCall, parent: str | None) -> _Node:
     """A call whose own span is not kept, or which shares one with another call."""
     name = f"{call.operation} {call.request_model or call.response_model or ''}".rstrip()
     end, note = call.started_ns + call.duration_ns, "not sampled" if not call.sampled else "span not kept"
-    return _Node(None, parent, name, call.started_ns, end, call.status == "error", call.service, call, note, None)
+    return _Node(None, parent, name, call.started_ns, end, call.status == "error", call.service, call, None, note, None)
 
 
 def _ordered(nodes: list[_Node]) -> Iterator[_Place]:
@@ -272,7 +281,7 @@ def _summed(trace_id: str, started_ns: int, ended_ns: int, places: list[_Place])
 def _line(place: _Place, total: list[Any] | None) -> Line:
     depth, last, note, node = place
     sums = _NO_CALLS if total is None else Total(*total)
-    return Line(depth, last, *node[:8], note, sums, node.attributes)
+    return Line(depth, last, *node[:9], note, sums, node.attributes)
 
 
 def _own(call: StoredCall | None) -> list[Any] | None:
