@@ -67,6 +67,24 @@ def test_a_span_whose_parent_is_missing_is_a_root_that_says_so(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("attributes", [False, True])
+def test_a_span_that_failed_says_how_it_ended_and_others_say_nothing(tmp_path, attributes):
+    refused = {"spanwatch.outcome": "refused", "error.type": "spanwatch.BudgetExceeded"}
+    keep(
+        tmp_path,
+        spans=[
+            made(1, a={"spanwatch.outcome": "ok"}),
+            made(2, 1, st=[2, None], a=refused),
+            made(3, 1, st=[2, None], a={"error.type": "TimeoutError"}),
+            made(4, 1, st=[2, None]),
+        ],
+    )
+    project(tmp_path)
+    lines = trace(tmp_path, "ab", attributes=attributes).lines
+    assert [line.ending for line in lines] == [None, "refused spanwatch.BudgetExceeded", "error TimeoutError", "error"]
+    assert [bool(line.attributes) for line in lines] == [attributes, attributes, attributes, False]
+
+
 @pytest.mark.parametrize("parents", [{1: 1}, {1: 2, 2: 1}, {1: 3, 2: 1, 3: 2}])
 def test_a_circle_is_opened_at_its_earliest_span(tmp_path, parents):
     found = tree(tmp_path, spans=[made(n, parent) for n, parent in parents.items()])
@@ -121,7 +139,7 @@ nodes = st.lists(
 @settings(max_examples=300, deadline=None)
 def test_any_parents_at_all_give_each_span_exactly_once_below_its_parent(pairs):
     made = [
-        _Node(f"{n:x}", None if p is None else f"{p:x}", str(n), n, n, False, None, None, None, None) for n, p in pairs
+        _Node(f"{n:x}", None if p is None else f"{p:x}", str(n), n, n, False, *[None] * 5) for n, p in pairs
     ]
     found = _summed(TRACE, 0, 0, list(_ordered(made)))
     assert sorted(line.span_id for line in found.lines) == sorted(node.span_id for node in made)
