@@ -32,7 +32,8 @@ format: $(READY) ## format the code and mend what can be mended
 bench: $(READY) ## measure what one call costs beside other instrumentations (installs them outside the checkout)
 	@$(PY) -m benchmarks.bench_calls
 
-pictures: $(READY) ## draw docs/pictures: the demo, the examples, the live view and the report, and with `make stack` and npm the dashboards
+pictures: $(READY) ## draw docs/pictures: the concepts, the demo, the examples, the live view and the report, and with `make stack` and npm the dashboards
+	@$(PY) -m docs.pictures.draw_concepts
 	@$(PY) -m docs.pictures.draw
 	@$(PY) -m docs.pictures.draw_examples
 	@$(PY) -m docs.pictures.draw_views

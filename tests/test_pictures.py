@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.pictures import draw_concepts
 from docs.pictures.draw import svg
 from docs.pictures.draw_examples import SCENES, played
 
@@ -84,3 +85,13 @@ def test_every_example_has_its_picture_and_its_place_on_the_page():
     assert {scene.program for scene in SCENES} == programs
     assert set(re.findall(r"\(pictures/examples/(\w+)\.svg\)", page)) == programs
     assert {path.stem for path in (PICTURES / "examples").glob("*")} == programs
+
+
+@pytest.mark.parametrize("name", draw_concepts.PICTURES)
+def test_the_picture_of_a_concept_is_what_its_boxes_say(name):
+    diagram = draw_concepts.PICTURES[name]
+    assert (PICTURES / name).read_text(encoding="utf-8") == draw_concepts.svg(diagram), "run: make pictures"
+    places = [(box.column, box.row) for box in diagram.boxes.values()]
+    assert len(set(places)) == len(places)
+    assert {end for arrow in diagram.arrows for end in (arrow.start, arrow.end)} == set(diagram.boxes)
+    assert f"](pictures/{name})" in (PICTURES.parent / "concepts.md").read_text(encoding="utf-8")

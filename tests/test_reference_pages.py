@@ -1,10 +1,13 @@
 """The reference of verbs, exceptions and settings is what the code and the README say today."""
 
 import importlib.util
+import pydoc
+import re
 from pathlib import Path
 
 import pytest
 
+import spanwatch
 from spanwatch.cli.main import VERBS
 from spanwatch.core import errors
 
@@ -25,3 +28,17 @@ def test_every_verb_and_every_exception_has_its_place():
     verbs, kinds = reference.verbs(), reference.exceptions()
     assert [verb for verb in VERBS if f"\n## spanwatch {verb}\n" not in verbs] == []
     assert [name for name in errors.__all__ if f"\n## {name}\n" not in kinds] == []
+
+
+def test_the_page_of_python_names_shows_every_public_name_from_where_it_is():
+    page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    shown = set()
+    for block in re.split(r"^::: ", page, flags=re.MULTILINE)[1:]:
+        place = block.split()[0]
+        found = pydoc.locate(place)
+        assert found is not None, place
+        listed = re.search(r"^ +members: \[(.*)\]$", block, re.MULTILINE)
+        members = vars(found) if listed is None else listed[1].split(", ") if listed[1] else []
+        assert [name for name in members if not hasattr(found, name)] == [], place
+        shown |= {place.rpartition(".")[2], *members}
+    assert set(spanwatch.__all__) - set(errors.__all__) - shown == set()

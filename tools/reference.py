@@ -45,7 +45,7 @@ def _options(parser: argparse.ArgumentParser, heading: str = "###") -> Iterator[
         elif action.help != argparse.SUPPRESS and not isinstance(action, argparse._HelpAction):  # noqa: SLF001
             rows.append(f"| `{_form(action)}` | {_said(action)} |")
     if rows:
-        yield from ("| | |", "| --- | --- |", *rows, "")
+        yield from ("| Word or option | What it is |", "| --- | --- |", *rows, "")
     for name, sub in below.items():
         yield f"{heading} {parser.prog} {name}\n"
         if sub.description:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-COLUMNS, LINE_HEIGHT, CHAR_WIDTH, MARGIN = 118, 18, 7.83, 20
+COLUMNS, LEAST = 118, 76  # of the terminal, and of a picture of narrow lines
+LINE_HEIGHT, CHAR_WIDTH, MARGIN = 18, 7.83, 20
 SGR = re.compile(r"\x1b\[([0-9;]*)m")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-ln-z]|[\x00-\x08\x0b-\x1a\x1c-\x1f]")
 COLOURS = dict(
@@ -84,7 +85,8 @@ def svg(text: str, title: str) -> str:
     """The text as a picture of a terminal."""
     lines = [CONTROL.sub("", line) for line in text.rstrip("\n").split("\n")]
     height = len(lines) * LINE_HEIGHT + 3 * MARGIN
-    width = round(COLUMNS * CHAR_WIDTH + 2 * MARGIN)
+    columns = max(LEAST, *(len(SGR.sub("", line)) for line in lines))
+    width = round(columns * CHAR_WIDTH + 2 * MARGIN)
     rows = []
     for number, line in enumerate(lines):
         spans = "".join(f"<tspan{attributes}>{html.escape(piece)}</tspan>" for piece, attributes in styled(line))

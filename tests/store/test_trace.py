@@ -138,9 +138,7 @@ nodes = st.lists(
 @given(nodes)
 @settings(max_examples=300, deadline=None)
 def test_any_parents_at_all_give_each_span_exactly_once_below_its_parent(pairs):
-    made = [
-        _Node(f"{n:x}", None if p is None else f"{p:x}", str(n), n, n, False, *[None] * 5) for n, p in pairs
-    ]
+    made = [_Node(f"{n:x}", None if p is None else f"{p:x}", str(n), n, n, False, *[None] * 5) for n, p in pairs]
     found = _summed(TRACE, 0, 0, list(_ordered(made)))
     assert sorted(line.span_id for line in found.lines) == sorted(node.span_id for node in made)
     path = []

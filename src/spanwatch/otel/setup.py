@@ -53,23 +53,23 @@ def configure(
 ) -> None:
     """See, price and keep every model call of this process from now on.
 
-    What is not given comes from `SPANWATCH_*` and `OTEL_*` variables, `spanwatch.toml`, then the defaults. The same
-    settings again do nothing, others begin anew. Providers that the application has set, or sets later, are joined.
-    What each is, and its default:
-        service, home: The resource's `service.name`; the directory of the embedded store, `.spanwatch`.
-        endpoint, protocol: OTLP base URL, such as `http://localhost:4318`; `http/protobuf` or `grpc`.
-        content, content_max_bytes, redact: Whether prompts are recorded, off; cut at; secrets (patterns, callables).
-        logs, call_events: Whether standard log records go out as OTel logs, and each call emits an event; off.
-        openai, agents, providers: Who sees calls, such as `genai`; whether Agents SDK runs are traced, off; hosts.
-        stream_usage, executors: Whether streams are asked for usage; whether pools run in the submitter's span; on.
-        cost_attributes, prices: Further attributes with the dollars, `gen_ai.usage.cost`; a file of your own prices.
-        budgets, ledger, rules, notify: `Budget(...)`s; `memory`, `sqlite`, `redis://...`; `Rule(...)`s; who is told.
-        store, retention_days, retention_bytes: Whether it is written, on; age and size at which it forgets its oldest.
-        journal_bytes, fsync: What may wait for a collector, 256 MiB; `interval` (0.5 s) against a power cut, `never`.
-        sample, live_interval: Ratio of traces kept, such as 0.01 (every call counts); seconds between live samples, 15.
-        metrics_port, metrics_host: Where `/metrics` and `/healthz` are served; nowhere, and on 127.0.0.1.
-        health, feedback_key: Limits, such as `success_rate=0.95/0.9, p95_s=off`; the secret of tokens, the home's own.
-        exit_timeout, banner: Seconds that the end may wait, 2; the start line, `auto` (terminal or log), `on`, `off`.
+    What is not given comes from `SPANWATCH_*`, `OTEL_*`, `spanwatch.toml`, then the defaults. The same settings again
+    do nothing, others begin anew. Providers that are set, before or later, are joined. Each, and its default:
+
+    - service, home: The resource's `service.name`; the directory of the embedded store, `.spanwatch`.
+    - endpoint, protocol: OTLP base URL, such as `http://localhost:4318`; `http/protobuf` or `grpc`.
+    - content, content_max_bytes, redact: Whether prompts are recorded, off; cut at; secrets (patterns, callables).
+    - logs, call_events: Whether standard log records go out as OTel logs, and each call emits an event; off.
+    - openai, agents, providers: Who sees calls, such as `genai`; whether Agents SDK runs are traced, off; hosts.
+    - stream_usage, executors: Whether streams are asked for usage; whether pools run in the submitter's span; on.
+    - cost_attributes, prices: Further attributes with the dollars, `gen_ai.usage.cost`; a file of your own prices.
+    - budgets, ledger, rules, notify: `Budget(...)`s; `memory`, `sqlite`, `redis://...`; `Rule(...)`s; who is told.
+    - store, retention_days, retention_bytes: Whether it is written, on; age and size at which it forgets its oldest.
+    - journal_bytes, fsync: What may wait for a collector, 256 MiB; `interval` (0.5 s) against a power cut, `never`.
+    - sample, live_interval: Ratio of traces kept, such as 0.01 (every call counts); seconds between live samples, 15.
+    - metrics_port, metrics_host: Where `/metrics` and `/healthz` are served; nowhere, and on 127.0.0.1.
+    - health, feedback_key: Limits, such as `success_rate=0.95/0.9, p95_s=off`; the secret of tokens, the home's own.
+    - exit_timeout, banner: Seconds that the end may wait, 2; the start line, `auto` (terminal or log), `on`, `off`.
 
     Raises:
         ConfigurationError: a setting is wrong; the text names it, its origin, its value and the remedy.
