@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import random
 import shutil
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 from spanwatch.core.records import frame, lines, unframe
 from spanwatch.core.sanitise import MAX_RECORD, MAX_TEXT, Sanitiser
 from spanwatch.otel.journal import UNENCODABLE, UNWRITABLE, Journal, Origin
+from spanwatch.store import locks
 from tests.otel.rig import new_id, records
 
 
@@ -65,11 +65,7 @@ def test_a_segment_is_locked_while_it_is_written_and_free_when_it_is_finished(tm
 
     def lockable(path):
         with path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
+            return locks.attempt(file.fileno())
 
     assert (lockable(first), lockable(second)) == (True, False)
     ours.close()

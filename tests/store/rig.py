@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import os
 import sqlite3
@@ -13,6 +12,7 @@ from typing import Any
 from spanwatch.core import names
 from spanwatch.core.call import Call, CallStatus, Cost, CostReason, CostStatus, Usage
 from spanwatch.core.records import call_body, frame
+from spanwatch.store import files, locks
 
 START_NS = 1_790_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -34,10 +34,10 @@ class Segment:
         folder = home / "journal"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = folder / f"{self.instance}-{number}.log"
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._fd = files.open_file(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._alive = alive
         if alive:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            locks.acquire(self._fd)
         body = {"v": 1, "instance": self.instance, "pid": 1, "run": None, "service": "svc", "at": START_NS}
         self.write("head", {**body, "resource": {"service.name": "svc"}, **head})
 

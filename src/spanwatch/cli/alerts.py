@@ -144,5 +144,5 @@ def _unsilence(args: argparse.Namespace, book: AlertBook, _now_ns: int) -> int:
 def _who() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):
+    except (OSError, KeyError, ImportError):  # a user id without a name; Windows without USERNAME
         return ""

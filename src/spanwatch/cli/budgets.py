@@ -192,7 +192,7 @@ def _who(args: argparse.Namespace) -> str:
         return str(args.by)
     try:
         user = getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name
+    except (OSError, KeyError, ImportError):  # a user id without a name; Windows without USERNAME
         user = "unknown"
     return f"{user}@{socket.gethostname()}"
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
-_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT)
-_FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # a terminal sends these to the program too
+if sys.platform == "win32":
+    _FORWARDED: tuple[signal.Signals, ...] = (signal.SIGTERM,)
+    _FROM_TERMINAL: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGBREAK)  # a console tells all that hang on it
+else:
+    import resource
+
+    _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT)
+    _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # a terminal sends these to the program too
 
 
 class Launcher:
@@ -56,21 +61,33 @@ class Launcher:
 
 
 def end_like(code: int) -> int:
-    """An exit code as it is; for a signal, end this process by the same one, so that our parent sees what it would."""
+    """An exit code as it is; for a signal, end this process by the same one, so that our parent sees what it would.
+
+    Windows has no ends by signal, but exit codes of 32 bits without a sign, which only fit into `sys.exit` with one.
+    """
+    if sys.platform == "win32":
+        return code - (1 << 32) if code >= 1 << 31 else code
     if code >= 0:
         return code
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # one core dump is enough
+    _leave_no_second_core_dump()
     with contextlib.suppress(OSError, ValueError):
         signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
     return 128 - code
 
 
+def _leave_no_second_core_dump() -> None:
+    if sys.platform != "win32":
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def _on_terminal() -> bool:
     """Whether we are the foreground job of a terminal, which then sends its signals to the whole job."""
+    if sys.platform == "win32":
+        return True
     try:
         descriptor = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
     except OSError:

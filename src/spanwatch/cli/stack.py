@@ -11,6 +11,8 @@ Examples:
   spanwatch stack status
   spanwatch stack down
 
+Not on Windows; compose.yaml starts the same there.
+
 Exit codes: 0 done, and for status all run; 1 one is missing, did not start or does not run.
 """
 
@@ -64,6 +66,10 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run one subcommand; the exit code."""
+    if sys.platform == "win32":  # who a process id belongs to is asked in ways that Windows does not have
+        raise StackError(
+            "spanwatch stack runs on Linux and macOS; on Windows start compose.yaml: docker compose up --wait"
+        )
     directory = Path(reading.settings_of(args).home).absolute() / "stack"
     if args.what == "up":
         return _up(args, directory)

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +24,10 @@ from spanwatch.core.errors import StackError
 from spanwatch.generate.stack import HOST, Options, Service
 
 STATE = "state.json"
+if sys.platform == "win32":
+    _KILL = signal.SIGTERM  # ends a process at once there
+else:
+    _KILL = signal.SIGKILL
 _KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "GOMEMLIMIT", "GOMAXPROCS")
 
 
@@ -133,7 +138,7 @@ def alive(process: Started) -> bool:
 
 def end(process: Started, patience_s: float = 20.0) -> None:
     """Ask it to end, and make it when it has not after a while."""
-    for number, seconds in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5.0)):
+    for number, seconds in ((signal.SIGTERM, patience_s), (_KILL, 5.0)):
         if not alive(process):
             return
         with contextlib.suppress(ProcessLookupError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Callable
+
+from spanwatch.store import forks
 
 
 class Daemon:
@@ -22,8 +23,7 @@ class Daemon:
         self._thread: threading.Thread | None = None
         self._runs = False
         self._lock = threading.Lock()
-        again = weakref.WeakMethod(self._in_child)
-        os.register_at_fork(after_in_child=lambda: (method := again()) and method())
+        forks.around(child=self._in_child)
 
     def ensure(self) -> bool:
         """Start the thread unless it runs; False when it cannot be (the interpreter is shutting down)."""

@@ -17,6 +17,7 @@ from spanwatch.core.call import Call
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.feedback.rating import Target
 from spanwatch.otel.guard import Guard, say
+from spanwatch.store import files
 from spanwatch.store.claims import Claims
 
 KEY_FILE = "feedback.key"
@@ -151,13 +152,13 @@ def _kept_key(home: Path) -> bytes:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             made = home / f"{KEY_FILE}.{secrets.token_hex(8)}"
-            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = files.open_file(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(secrets.token_hex(_KEY_BYTES))
             with contextlib.suppress(FileExistsError):
                 os.link(made, path)
             made.unlink()
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), encoding="ascii") as file:
+        with os.fdopen(files.open_file(path, os.O_RDONLY), encoding="ascii") as file:
             key = file.read(4_096).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the key of feedback tokens in {path} cannot be used: {error}") from None

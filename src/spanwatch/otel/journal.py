@@ -7,11 +7,9 @@ appends to, so that the store knows which are finished. A forked child writes it
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from spanwatch.core.records import VERSION, Kind, frame
 from spanwatch.core.redact import NO_RULES, Redactor, Rules, without_secrets
 from spanwatch.core.sanitise import Sanitiser
 from spanwatch.otel.guard import say
+from spanwatch.store import files, forks, locks
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 RETRY_S = 5.0
@@ -28,7 +27,7 @@ LOOK_S = 0.05
 _CLEAN = frozenset({"span", "log", "metrics"})  # cleaned when they were encoded
 UNWRITABLE = "journal_unwritable"
 UNENCODABLE = "unencodable"
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +91,7 @@ class Journal:
         self._segment_bytes, self._retry_s = segment_bytes, retry_s
         self._begun, self._ended, self._rules = begun, ended, rules
         self._forget()
-        again = weakref.WeakMethod(self._in_child)
-        os.register_at_fork(after_in_child=lambda: (method := again()) and method())
+        forks.around(child=self._in_child)
 
     def append(self, kind: Kind, body: dict[str, Any]) -> bool:
         """Write one record; False when it was dropped."""
@@ -126,7 +124,7 @@ class Journal:
             copy = os.dup(self._fd) if self._fd >= 0 else -1
         if copy >= 0:
             try:
-                os.fdatasync(copy)
+                files.to_disk(copy)
             finally:
                 os.close(copy)
 
@@ -190,13 +188,13 @@ class Journal:
         folder.mkdir(mode=0o700, exist_ok=True)
         self._number += 1
         path = folder / f"{self.instance}-{self._number}.log"
-        self._fd = os.open(path, _FLAGS, 0o600)
+        self._fd = files.open_file(path, _FLAGS)
         with contextlib.suppress(OSError):  # a file system without locks: its segments are not removed early either
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.attempt(self._fd)
         head = frame("head", self._head())
         self._size = os.write(self._fd, head)
         if self._size != len(head):
-            path.unlink()
+            files.remove(path, self._leave)
             raise OSError("no space left for a segment's first record")
         self._begun(path)
         self._opened = True

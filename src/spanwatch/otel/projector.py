@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 from spanwatch.otel.daemon import Daemon
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal
+from spanwatch.store import forks
 
 QUIET_S = 1.0
 AT_LEAST_S = 15.0
@@ -44,10 +43,7 @@ class Projector:
         self._quiet_s, self._at_least_s, self._maintain_s, self._freed = quiet_s, at_least_s, maintain_s, freed
         self._renew()
         self._daemon = Daemon("spanwatch-projector", self._loop, self._renew)
-        before, after = weakref.WeakMethod(self._before_fork), weakref.WeakMethod(self._after_fork)
-        os.register_at_fork(
-            before=lambda: (method := before()) and method(), after_in_parent=lambda: (method := after()) and method()
-        )
+        forks.around(before=self._before_fork, parent=self._after_fork)
 
     def start(self) -> None:
         """Start the thread; a forked child starts its own."""

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 import uuid
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +49,7 @@ from spanwatch.otel.scrape import Door
 from spanwatch.otel.telemetry import Content, Telemetry
 from spanwatch.otel.version import VERSION
 from spanwatch.otel.worker import Added, Worker
+from spanwatch.store import forks
 from spanwatch.store.ledger import Ledger
 from spanwatch.store.projection import project
 from spanwatch.store.retention import Limits, prune
@@ -145,8 +145,7 @@ class Runtime:
         self._projector = self._projecting()
         self._watch.start()
         self._log_hooks = LogHooks(settings, self.logs.logger, self.guard)
-        again = weakref.WeakMethod(self._in_child)
-        os.register_at_fork(after_in_child=lambda: (method := again()) and method())
+        forks.around(child=self._in_child)
 
     @property
     def border(self) -> Border:

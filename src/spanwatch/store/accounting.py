@@ -5,7 +5,6 @@ What segments that are gone came to is summed up in `journal/account`; the other
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spanwatch.core.records import frame, unframe
+from spanwatch.store import files, locks
 
 ACCOUNT = "account"
 _SIZE = 1 << 20
@@ -53,9 +53,9 @@ def settle(journal: Path, name: str, tallied: Mapping[str, Tallied]) -> None:
     Raises:
         OSError: the account cannot be written.
     """
-    descriptor = os.open(journal / ACCOUNT, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = files.open_file(journal / ACCOUNT, os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        locks.acquire(descriptor)
         body = _body(descriptor)
         settled = [known for known in body["settled"] if os.path.lexists(journal / f"{known}.owed")]
         if name in settled:
@@ -65,7 +65,7 @@ def settle(journal: Path, name: str, tallied: Mapping[str, Tallied]) -> None:
             lanes[lane] = lanes.get(lane, Tallied()) + more
         told = {lane: {"delivered": each.delivered, "dropped": dict(each.dropped)} for lane, each in lanes.items()}
         data = frame("account", {"lanes": told, "settled": [*settled, name]})
-        os.pwrite(descriptor, data, 0)
+        files.write_at(descriptor, data, 0)
         os.ftruncate(descriptor, len(data))
     finally:
         os.close(descriptor)
@@ -78,11 +78,11 @@ def settled(journal: Path) -> tuple[dict[str, Tallied], frozenset[str]]:
         OSError: the account cannot be read.
     """
     try:
-        descriptor = os.open(journal / ACCOUNT, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = files.open_file(journal / ACCOUNT, os.O_RDONLY)
     except FileNotFoundError:
         return {}, frozenset()
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        locks.acquire(descriptor, shared=True)
         body = _body(descriptor)
     finally:
         os.close(descriptor)
@@ -90,7 +90,7 @@ def settled(journal: Path) -> tuple[dict[str, Tallied], frozenset[str]]:
 
 
 def _body(descriptor: int) -> dict[str, Any]:
-    line = os.pread(descriptor, _SIZE, 0).partition(b"\n")[0]
+    line = files.read_at(descriptor, _SIZE, 0).partition(b"\n")[0]
     body = unframe(line) or {}
     lanes, settled = body.get("lanes"), body.get("settled")
     return {

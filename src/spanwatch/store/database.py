@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import sqlite3
@@ -14,6 +13,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from spanwatch.core.errors import StoreError
+from spanwatch.store import files, locks
 from spanwatch.store import home as places
 from spanwatch.store.schema import VERSION, check_version, upgrade
 
@@ -102,6 +102,7 @@ def reading(home: Path) -> Iterator[sqlite3.Connection]:
         yield db
     except sqlite3.DatabaseError as error:
         if is_damage(error):
+            db.close()  # Windows moves no open file
             set_aside(home)
             raise StoreError(f"{places.database_path(home)} was damaged and is set aside; ask again") from error
         raise StoreError(f"the store in {home} cannot be read: {error}") from error
@@ -193,10 +194,9 @@ def _aside(home: Path, number: int) -> Path:
 
 @contextlib.contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(home / "store.lock", flags, 0o600)
+    descriptor = files.open_file(home / "store.lock", os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        locks.acquire(descriptor)
         yield
     finally:
         os.close(descriptor)

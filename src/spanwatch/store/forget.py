@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from spanwatch.core.errors import StoreError
 from spanwatch.core.names import USER_ID
 from spanwatch.core.records import lines
-from spanwatch.store import database, rollups, segments
+from spanwatch.store import database, files, rollups, segments
 from spanwatch.store import home as places
 from spanwatch.store.batch import Batch
 from spanwatch.store.projection import project
@@ -135,7 +134,7 @@ def _overwrite(segment: Segment, until: int, user: str, spans: _Ids) -> int:
     with contextlib.suppress(FileNotFoundError), segments.opened(segment, write=True) as descriptor:
         for start, end, body in _lines(descriptor, until):
             if _is_of(body, user, spans):
-                os.pwrite(descriptor, segments.blank(end - start, body["k"]), start)
+                files.write_at(descriptor, segments.blank(end - start, body["k"]), start)
                 done += 1
     return done
 

@@ -15,6 +15,7 @@ import stat
 from pathlib import Path
 
 from spanwatch.core.errors import StoreError
+from spanwatch.store import files
 
 DATABASE = "store.db"
 JOURNAL = "journal"
@@ -60,7 +61,7 @@ def make_file(path: Path) -> None:
         OSError: it cannot be made.
     """
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(files.open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
 
 
 def check(home: Path) -> None:

@@ -7,7 +7,6 @@ holds the lock on it delivers; a projection leaves the segment alone as long as 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import threading
 from collections import Counter
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spanwatch.core.records import frame, lines, unframe
-from spanwatch.store import segments
+from spanwatch.store import files, locks, segments
 from spanwatch.store.accounting import Tallied, settle
 from spanwatch.store.segments import Segment
 
@@ -29,7 +28,7 @@ _PIECE = 1024 * 1024
 _HEAD = 65_536
 _PREFIX = {f'{{"k":"{kind}"'.encode(): lane for kind, lane in LANE_OF.items()}
 _BLANKS = {f'{{"k":"blank","was":"{kind}"'.encode(): lane for kind, lane in LANE_OF.items()}
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_APPEND
 Body = dict[str, Any]
 
 
@@ -120,7 +119,7 @@ class OwedSegment:
             }
             with contextlib.suppress(OSError):
                 settle(self.path.parent, self.path.stem, tallied)
-                side_file(self.path).unlink(missing_ok=True)
+                files.remove(side_file(self.path), self.release)
             self.release()
             return True
 
@@ -260,11 +259,11 @@ def begin(path: Path) -> OwedSegment:
     Raises:
         OSError: the side file cannot be made.
     """
-    mark = os.open(side_file(path), _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+    mark = files.open_file(side_file(path), _FLAGS | os.O_CREAT | os.O_EXCL)
     with contextlib.suppress(OSError):  # a file system without locks: two senders may repeat, none loses
-        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locks.attempt(mark)
     try:
-        data = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        data = files.open_file(path, os.O_RDONLY)
     except OSError:
         os.close(mark)
         raise
@@ -277,7 +276,7 @@ def opened_to_count(path: Path) -> OwedSegment:
     Raises:
         OSError: it is gone or cannot be read.
     """
-    data = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    data = files.open_file(path, os.O_RDONLY)
     return OwedSegment(path, data, -1, _head(data), closed=False)
 
 
@@ -285,10 +284,11 @@ def take_over(segment: Segment) -> OwedSegment | None:
     """A segment that another process left behind, if it owes anything and nobody else pays; else None."""
     with contextlib.ExitStack() as undo:
         try:
-            mark = os.open(side_file(segment.path), _FLAGS)
+            mark = files.open_file(side_file(segment.path), _FLAGS)
             undo.callback(os.close, mark)
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            data = os.open(segment.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            if not locks.attempt(mark):
+                return None
+            data = files.open_file(segment.path, os.O_RDONLY)
             undo.callback(os.close, data)
             if os.fstat(mark).st_nlink == 0 or not segments.is_finished(data, segment):
                 return None

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spanwatch.core.errors import StoreError
-from spanwatch.store import database, segments
+from spanwatch.store import database, files, segments
 from spanwatch.store.batch import Batch
 from spanwatch.store.home import exists, journal_path
 from spanwatch.store.owed import is_owed
@@ -80,9 +80,13 @@ def _ends(db: sqlite3.Connection) -> dict[tuple[str, int], int]:
 def _catch_up(db: sqlite3.Connection, segment: Segment, read: int, batch_bytes: int) -> Projected:
     if not segment.size:  # its writer is about to begin
         return Projected()
-    with segments.opened(segment) as descriptor:
+    with contextlib.ExitStack() as held:
+        descriptor = held.enter_context(segments.opened(segment))
         done = Projected() if read == segment.size else _read(db, segment, descriptor, batch_bytes)
-        return done + _finish(db, segment, descriptor)
+        done += _finish(db, segment, descriptor)
+        if done.removed and not files.remove(segment.path, held.close):
+            return replace(done, removed=0)
+        return done
 
 
 def catch_up(db: sqlite3.Connection, segment: Segment) -> Projected:
@@ -129,7 +133,7 @@ def _step(db: sqlite3.Connection, segment: Segment, descriptor: int, batch_bytes
 
 
 def _finish(db: sqlite3.Connection, segment: Segment, descriptor: int) -> Projected:
-    """Remove a segment that nobody appends to any more and no collector waits for.
+    """Be done with a segment, to be removed, that nobody appends to any more and no collector waits for.
 
     What was torn off its end counts as damaged.
     """
@@ -144,7 +148,6 @@ def _finish(db: sqlite3.Connection, segment: Segment, descriptor: int) -> Projec
             return Projected()
         if tail.torn:
             batch.give_up(tail.torn)
-    segment.path.unlink(missing_ok=True)
     return Projected(damaged=batch.damaged, removed=1)
 
 

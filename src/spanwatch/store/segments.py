@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import stat
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from spanwatch.store import files, locks
 from spanwatch.store.home import journal_path
 
 _NAME = re.compile(r"([0-9a-f]{32})-([1-9][0-9]{0,17})\.log")
@@ -53,7 +53,7 @@ def segments(home: Path) -> list[Segment]:
             if name is None:
                 continue
             with contextlib.suppress(OSError):
-                status = entry.stat(follow_symlinks=False)
+                status = os.lstat(entry.path)  # what Windows keeps in a directory of a file being written is old
                 if stat.S_ISREG(status.st_mode):
                     path = Path(entry.path)
                     found.append(Segment(path, name[1], int(name[2]), status.st_size, status.st_mtime_ns))
@@ -67,8 +67,7 @@ def opened(segment: Segment, *, write: bool = False) -> Iterator[int]:
     Raises:
         OSError: it is gone, or not ours to read.
     """
-    mode = os.O_RDWR if write else os.O_RDONLY
-    descriptor = os.open(segment.path, mode | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = files.open_file(segment.path, os.O_RDWR if write else os.O_RDONLY)
     try:
         yield descriptor
     finally:
@@ -78,7 +77,7 @@ def opened(segment: Segment, *, write: bool = False) -> Iterator[int]:
 def read(descriptor: int, start: int, size: int) -> Piece:
     """Whole lines from `start` on, about `size` bytes of them, more when one line is longer."""
     while True:
-        data = os.pread(descriptor, size, start)
+        data = files.read_at(descriptor, size, start)
         end = data.rfind(b"\n") + 1
         if end or len(data) < size:
             return Piece(start, data[:end], len(data) - end)
@@ -99,9 +98,6 @@ def is_removed(descriptor: int) -> bool:
 def is_finished(descriptor: int, segment: Segment) -> bool:
     """Whether nobody will append to it: its writer's lock is gone. (It locks before it writes its first byte.)."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return locks.attempt(descriptor)
     except OSError:
         return time.time() - segment.changed_ns / 1e9 > _WITHOUT_LOCKS_S
-    return True

@@ -1,7 +1,6 @@
 """One record is one line, for threads and processes, across rotations."""
 
 import errno
-import fcntl
 import json
 import os
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from spanwatch.otel.logs import line_file
 from spanwatch.otel.logs.line_file import LineFile
+from spanwatch.store import locks
 
 WRITER = """
 import sys
@@ -148,7 +148,7 @@ def test_a_lock_that_another_process_never_gives_back_keeps_no_line_from_being_w
     file = made(path, 20, 3)
     file.append('{"n":0}')
     with path.open() as theirs:
-        fcntl.flock(theirs, fcntl.LOCK_EX)
+        locks.acquire(theirs.fileno())
         for number in range(1, 5):
             file.append(f'{{"n":{number}}}')
         assert [line["n"] for line in read(tmp_path)] == [0, 1, 2, 3, 4]
@@ -170,10 +170,10 @@ def test_a_directory_that_refuses_rotation_costs_no_line(tmp_path, made, monkeyp
 
 
 def test_a_file_system_without_locks_is_written_to(tmp_path, made, monkeypatch):
-    def refuse(_descriptor, _operation):
+    def refuse(_descriptor):
         raise OSError(errno.ENOLCK, "no locks here")
 
-    monkeypatch.setattr(line_file.fcntl, "flock", refuse)
+    monkeypatch.setattr(line_file.locks, "attempt", refuse)
     made(tmp_path / "agent.log").append('{"n":1}')
     assert [line["n"] for line in read(tmp_path)] == [1]
 

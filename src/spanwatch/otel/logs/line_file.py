@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+
+from spanwatch.store import files, locks
 
 _TRIES, _PAUSE_S = 40, 0.0005  # to get the lock, 20 ms in all
 
@@ -19,7 +20,8 @@ class LineFile:
 
     The standard library's handler rotates. It knows nothing of other processes, so who writes holds a lock on the file
     and first looks whether another has rotated it away. A lock that stays taken (its process was stopped, the file
-    system has none) is not waited for: a line is one write and whole without it, only rotation then waits.
+    system has none) is not waited for: a line is one write and whole without it, only rotation then waits. Windows
+    rotates no open file: there the lock is on `.name.lock` beside it, and nothing stays open between two lines.
 
     Args:
         path: The file; its directory is made when missing.
@@ -44,7 +46,7 @@ class LineFile:
         handler = self._handler
         handler.acquire()
         try:
-            with self._mine() as (size, locked):
+            with self._mine() if files.REMOVES_OPEN_FILES else self._closed_after() as (size, locked):
                 if locked and self._max_bytes and size and size + len(data) > self._max_bytes:
                     with contextlib.suppress(
                         OSError
@@ -81,9 +83,23 @@ class LineFile:
                     return
             finally:
                 if locked:
-                    fcntl.flock(held, fcntl.LOCK_UN)
+                    locks.release(held)
                 os.close(held)
             self.abandon()
+
+    @contextmanager
+    def _closed_after(self) -> Iterator[tuple[int, bool]]:
+        """The size of the file, and whether it is locked, where what is open cannot be renamed."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        held = files.open_file(self._path.with_name(f".{self._path.name}.lock"), os.O_RDWR | os.O_CREAT)
+        locked = _locked(held)
+        try:
+            yield os.fstat(self._opened()).st_size, locked
+        finally:
+            self.abandon()
+            if locked:
+                locks.release(held)
+            os.close(held)
 
     def _opened(self) -> int:
         if self._pid != os.getpid():  # a lock taken on what both sides of a fork have open keeps neither out
@@ -107,13 +123,11 @@ class LineFile:
 def _locked(descriptor: int) -> bool:
     for _ in range(_TRIES):
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_PAUSE_S)
+            if locks.attempt(descriptor):
+                return True
         except OSError:
             return False
-        else:
-            return True
+        time.sleep(_PAUSE_S)
     return False
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import heapq
-import os
 import threading
-import weakref
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +25,7 @@ from spanwatch.core.budgets.claims import (
     crossings,
     total,
 )
+from spanwatch.store import forks
 from spanwatch.store.ledger.protocol import (
     LEASE_S,
     SECOND,
@@ -119,8 +118,7 @@ class MemoryLedger:
         self._order: deque[str] = deque()
         self._actions: deque[Action] = deque(maxlen=ACTIONS)
         self._swept_s = 0
-        again = weakref.WeakMethod(self._start_anew)
-        os.register_at_fork(after_in_child=lambda: (method := again()) and method())
+        forks.around(child=self._start_anew)
 
     def _start_anew(self) -> None:
         self._lock = threading.Lock()  # in a forked child: the parent's may be held for ever

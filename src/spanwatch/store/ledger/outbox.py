@@ -7,7 +7,6 @@ when all are settled. To settle one twice changes nothing: the ledger knows the 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import threading
@@ -18,11 +17,12 @@ from typing import Any
 
 from spanwatch.core.budgets.claims import Amount, Claim, Counter, Limits
 from spanwatch.core.records import frame, lines
+from spanwatch.store import files, locks
 from spanwatch.store.ledger.protocol import REMEMBER_S, SECOND
 
 FOLDER = "charges"
 _NAME = re.compile(r"[0-9a-f]{32}\.log")
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT
 _TOO_OLD_NS = (REMEMBER_S - 3_600) * SECOND  # its id may be forgotten: to settle it could be the second time
 
 
@@ -66,11 +66,11 @@ class Outbox:
     def close(self) -> None:
         """Give the file up, and remove it when nothing waits in it."""
         with self._lock, contextlib.suppress(OSError):
-            if self._fd >= 0:
-                if not self._size and self._path is not None:
-                    self._path.unlink()
-                os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1
+            if fd >= 0 and not self._size and self._path is not None:
+                files.remove(self._path, lambda: os.close(fd))
+            elif fd >= 0:
+                os.close(fd)
 
     def after_fork(self) -> None:
         """In a forked child: the file is the parent's; closing our copy keeps its lock."""
@@ -83,10 +83,10 @@ class Outbox:
     def _open(self, instance: str) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = self._folder / f"{instance}.log"
-        self._fd = os.open(self._path, _FLAGS, 0o600)
+        self._fd = files.open_file(self._path, _FLAGS)
         self._size = os.fstat(self._fd).st_size
         with contextlib.suppress(OSError):  # a file system without locks: see `left_behind`
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.attempt(self._fd)
 
 
 def left_behind(home: Path, now_ns: int) -> Iterator[list[Charge]]:
@@ -100,16 +100,13 @@ def left_behind(home: Path, now_ns: int) -> Iterator[list[Charge]]:
     except OSError:
         return
     for path in paths:
-        with contextlib.suppress(OSError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
-                with open(descriptor, "rb", closefd=False) as file:
-                    data = file.read()
-                yield [charge for line in lines(data) if (charge := _charge(line.payload, now_ns)) is not None]
-                path.unlink()
-            finally:
-                os.close(descriptor)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            file = held.enter_context(os.fdopen(files.open_file(path, os.O_RDONLY), "rb"))
+            if not locks.attempt(file.fileno()):  # its writer lives
+                continue
+            data = file.read()
+            yield [charge for line in lines(data) if (charge := _charge(line.payload, now_ns)) is not None]
+            files.remove(path, held.close)
 
 
 def _body(charge: Charge) -> dict[str, Any]:

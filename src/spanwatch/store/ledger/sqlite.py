@@ -7,10 +7,8 @@ cut may lose the last moments, never the file.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +29,7 @@ from spanwatch.core.budgets.claims import (
     crossings,
 )
 from spanwatch.core.errors import LedgerUnavailable
+from spanwatch.store import forks
 from spanwatch.store.ledger import statements
 from spanwatch.store.ledger.budget_file import cause, identity, is_busy, opened
 from spanwatch.store.ledger.protocol import LEASE_S, SECOND, fresh, marked, merged, standing_of
@@ -57,14 +56,7 @@ class SQLiteLedger:
         self._file: tuple[int, int] | None = None
         self._steps = 0
         self._left_behind: list[sqlite3.Connection] = []
-        before, parent, child = (
-            weakref.WeakMethod(m) for m in (self._before_fork, self._after_in_parent, self._after_in_child)
-        )
-        os.register_at_fork(
-            before=lambda: (method := before()) and method(),
-            after_in_parent=lambda: (method := parent()) and method(),
-            after_in_child=lambda: (method := child()) and method(),
-        )
+        forks.around(before=self._before_fork, parent=self._after_in_parent, child=self._after_in_child)
 
     def _before_fork(self) -> None:
         """Close the file: SQLite counts locks per process, and a child would trust in locks that its parent holds."""
