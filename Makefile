@@ -23,7 +23,7 @@ lint: $(READY) ## check style and formatting
 	@$(PY) -m ruff format --check .
 
 type: $(READY) ## check types, strictly
-	@$(PY) -m mypy
+	@for platform in linux darwin win32; do $(PY) -m mypy --platform $$platform || exit 1; done
 
 format: $(READY) ## format the code and mend what can be mended
 	@$(PY) -m ruff check --fix-only -q .
