@@ -41,10 +41,10 @@ class Frame:
 
     `call` is the counted call of this span, `donor` a duplicate inside it that knows more, `inside` the role of the
     calls that were counted inside it before its own role was known, `agent` the nearest agent that named itself when it
-    started.
+    started. `tells` says that who ends the span also puts on it how many tools were called.
     """
 
-    __slots__ = ("_role", "_span", "agent", "call", "donor", "ended", "inside", "parent", "thread", "totals")
+    __slots__ = ("_role", "_span", "agent", "call", "donor", "ended", "inside", "parent", "tells", "thread", "totals")
 
     def __init__(self, span: weakref.ref[Span], parent: Frame | None) -> None:
         self._span = span
@@ -55,7 +55,7 @@ class Frame:
         self.call: Call | None = None
         self.donor: Call | None = None
         self.inside: Role | None = None
-        self.ended = False
+        self.ended = self.tells = False
         self.thread = threading.get_ident()  # that it began on
 
     @property
@@ -158,7 +158,7 @@ class Frames:
         """Add a tool call that has ended to the spans around it; two spans for one call of a tool count once."""
         outer = self.outer(frame, Role.TOOL)
         if outer is None or outer.attributes.get(names.TOOL_NAME) != frame.attributes.get(names.TOOL_NAME):
-            self._roll_up(frame, Totals.add_tool, tool_attributes)
+            self._roll_up(frame, Totals.add_tool, tool_attributes, live=False)
 
     def totals(self, context: SpanContext) -> Totals | None:
         """What has been counted inside a span so far; None when the span is not recorded, so that nobody knows."""
@@ -228,6 +228,8 @@ class Frames:
         frame: Frame,
         change: Callable[[Totals], None],
         described: Callable[[Totals], dict[str, Value]] = rollup_attributes,
+        *,
+        live: bool = True,
     ) -> None:
         with self._lock:
             around = frame.parent
@@ -236,7 +238,7 @@ class Frames:
                     if around.totals is None:
                         around.totals = Totals()
                     change(around.totals)
-                    span = around.span
+                    span = around.span if live or not around.tells else None
                     if span is not None and span.is_recording():
                         span.set_attributes(described(around.totals))
                 around = around.parent

@@ -26,6 +26,8 @@ from spanwatch.otel.rebuilt import discreet, extended
 
 _HALF = (1 << 64) - 1
 _CALLS = (Role.INFERENCE, Role.EMBEDDINGS)
+_INNER = names.SCOPE + "."
+_TOLD = frozenset({names.INVOKE_AGENT, names.INVOKE_WORKFLOW})  # of ours: who ends them tells their tool calls
 _STAMPED = frozenset({names.INVOKE_AGENT, names.INVOKE_WORKFLOW, names.EXECUTE_TOOL})  # our own begin with all of it
 
 
@@ -107,14 +109,16 @@ class CallProcessor(SpanProcessor):
         return done
 
     def _start(self, span: Span, parent_context: Context | None) -> None:
-        given = _attributes(span)
+        given, frame = _attributes(span), None
         try:
-            agent = self._frames.open(span, given).agent
+            frame = self._frames.open(span, given)
         except Exception as error:  # noqa: BLE001 (it is stamped all the same)
-            agent = None
             self._guard.failed("starting a span", error)
-        if given.get(names.OPERATION_NAME) not in _STAMPED or not _ours(span):
-            stamp(span, given, parent_context, agent)
+        operation = given.get(names.OPERATION_NAME)
+        if operation not in _STAMPED or not _ours(span):
+            stamp(span, given, parent_context, None if frame is None else frame.agent)
+        elif frame is not None:
+            frame.tells = operation in _TOLD
 
     def _read(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> ReadableSpan:
         """The span itself, or for a foreign model call its copy with cost."""
@@ -197,12 +201,13 @@ def _attributes(span: ReadableSpan) -> Mapping[str, Any]:
 
 
 def _scope(span: ReadableSpan) -> str:
-    return "" if span.instrumentation_scope is None else span.instrumentation_scope.name
+    scope = span.instrumentation_scope
+    return "" if scope is None else scope.name
 
 
 def _ours(span: ReadableSpan) -> bool:
-    scope = _scope(span)
-    return scope == names.SCOPE or scope.startswith(names.SCOPE + ".")
+    scope = span.instrumentation_scope
+    return scope is not None and (scope.name == names.SCOPE or scope.name.startswith(_INNER))
 
 
 def _facts(span: ReadableSpan, attributes: Mapping[str, Any], context: SpanContext) -> SpanFacts:

@@ -13,6 +13,7 @@ from opentelemetry.trace import Span, StatusCode, get_current_span, set_span_in_
 from opentelemetry.util.types import AttributeValue
 
 from spanwatch.core import names
+from spanwatch.core.attributes import Totals, tool_attributes
 from spanwatch.core.errors import BudgetExceeded
 from spanwatch.otel.budgets.elsewhere import elsewhere, in_event_loop
 from spanwatch.otel.budgets.enforcement import Enforcement
@@ -23,7 +24,7 @@ from spanwatch.otel.guard import Guard
 from spanwatch.otel.openai.failures import error_type
 from spanwatch.otel.spans.failing import emit_failure
 from spanwatch.otel.spans.force import in_force
-from spanwatch.otel.spans.kinds import AGENT, REQUEST, RETRIEVAL, Plan
+from spanwatch.otel.spans.kinds import AGENT, REQUEST, RETRIEVAL, WORKFLOW, Plan
 from spanwatch.otel.spans.measuring import Ended
 from spanwatch.otel.spans.values import Attributes, called_with, gave
 from spanwatch.otel.telemetry import Content, Telemetry
@@ -166,15 +167,16 @@ class Run:
         kind = None if error is None else GUARD.run("naming an error", error_type, error) or names.ERROR_OTHER
         if kind is None and outcome == OK:
             outcome, kind = self._stated()
+        totals = self._totals()
         try:
-            self._describe(outcome, kind, error, extra)
+            self._describe(outcome, kind, error, extra, totals)
         except Exception as failure:  # noqa: BLE001 (the guard's work without its call: this is on every span's path)
             GUARD.failed("describing a span", failure)
         if error is not None:
             GUARD.run("reporting an exception", self._report, kind or names.ERROR_OTHER, error, ended_ns)
         observed = None
         try:
-            observed = self._observed(outcome, kind, ended_ns)
+            observed = self._observed(outcome, kind, ended_ns, totals)
         except Exception as failure:  # noqa: BLE001 (see above)
             GUARD.failed("measuring a span", failure)
         try:
@@ -195,7 +197,20 @@ class Run:
         stated = (getattr(self.span, "attributes", None) or {}).get(names.ERROR_TYPE)
         return ERROR, stated if isinstance(stated, str) else names.ERROR_OTHER
 
-    def _describe(self, outcome: str, kind: str | None, error: BaseException | None, extra: Attributes | None) -> None:
+    def _totals(self) -> Totals | None:
+        """What the calls inside an agent or workflow have added up to; None of others, and where nobody counted."""
+        if self._plan.kind is not AGENT and self._plan.kind is not WORKFLOW:
+            return None
+        return GUARD.run("adding up calls", self._telemetry.totals, self.span.get_span_context())
+
+    def _describe(
+        self,
+        outcome: str,
+        kind: str | None,
+        error: BaseException | None,
+        extra: Attributes | None,
+        totals: Totals | None,
+    ) -> None:
         span = self.span
         if not span.is_recording():
             return
@@ -204,6 +219,8 @@ class Run:
             found[names.ERROR_TYPE] = kind
         if extra:
             found.update(extra)
+        if totals is not None and totals.tool_calls:
+            found.update(tool_attributes(totals))
         if isinstance(error, BudgetExceeded):
             found[names.BUDGET_NAME] = error.budget
             if error.scope:
@@ -221,11 +238,11 @@ class Run:
             ended_ns,
         )
 
-    def _observed(self, outcome: str, kind: str | None, ended_ns: int) -> Observed | None:
-        plan, context, counts = self._plan, self.span.get_span_context(), None
-        if plan.kind is AGENT:
-            totals = self._telemetry.totals(context)
-            counts = None if totals is None else (totals.inference_calls, totals.tool_calls)
+    def _observed(self, outcome: str, kind: str | None, ended_ns: int, totals: Totals | None) -> Observed | None:
+        plan, context = self._plan, self.span.get_span_context()
+        counts = None
+        if totals is not None and plan.kind is AGENT:
+            counts = totals.inference_calls, totals.tool_calls
         seconds, is_request = (ended_ns - self._started_ns) / 1e9, self._request is not None
         ended = Ended(plan, seconds, outcome, kind, self._agent, self._version, is_request, counts)
         return Observed(ended.values, context) if ended.measured else None

@@ -15,7 +15,7 @@ from spanwatch.otel.spans.kinds import Kind
 from spanwatch.otel.telemetry import Content
 
 MAX_TEXT = 1_024  # characters of a name, an id or a tag
-_SIZED = frozenset({str, bytes, bytearray, list, tuple, dict, set, frozenset})
+_SIZED = {kind: kind.__name__ for kind in (str, bytes, bytearray, list, tuple, dict, set, frozenset)}
 _INT64 = 1 << 63
 _LISTS = frozenset({list, tuple})
 _PLAIN = frozenset({bool, int, float})
@@ -140,4 +140,5 @@ def _unsound(value: Any) -> int:
 
 def _type(value: Any) -> str:
     kind = type(value)
-    return f"{kind.__name__}[{len(value)}]" if kind in _SIZED else kind.__name__
+    sized = _SIZED.get(kind)
+    return kind.__name__ if sized is None else f"{sized}[{len(value)}]"
