@@ -7,7 +7,7 @@ READY  := $(VENV)/ready
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test lint type format bench pictures generate stack proof faults up down lgtm clean
+.PHONY: help demo docs lock test lint type format bench pictures generate stack proof faults up down lgtm clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,15 @@ generate: $(READY) ## write docs/reference, grafana/dashboards and the ConfigMap
 	@$(PY) tools/reference.py
 	@$(PY) tools/kubernetes.py
 	@$(PY) -m spanwatch generate grafana > /dev/null
+
+lock: $(READY) ## resolve anew what CI installs, with hashes, into .ci/locked
+	@$(PY) -m pip install -q --disable-pip-version-check 'uv>=0.9,<1'
+	@set -e; for name in build release docs dev frameworks; do \
+	  groups="--group $$name"; project=; \
+	  case $$name in docs) groups="$$groups --group manifests";; dev|frameworks) project=pyproject.toml;; esac; \
+	  UV_CUSTOM_COMPILE_COMMAND='make lock' $(PY) -m uv pip compile -q --universal --python-version 3.11 --upgrade \
+	    --generate-hashes --no-emit-index-url $$groups -o .ci/locked/$$name.txt $$project; \
+	done
 
 docs: $(READY) ## build the documentation site into build/site
 	@$(PY) -m pip install -q --disable-pip-version-check --group docs
