@@ -26,3 +26,19 @@ def _while_there(method: Callable[[], object] | None) -> Callable[[], object]:
         return lambda: None
     again = weakref.WeakMethod(method)
     return lambda: (found := again()) and found()
+
+
+class Process:
+    """Which process this is, for those who ask for every span: asking the system each time is not free."""
+
+    __slots__ = ("__weakref__", "pid")
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        around(child=self._forked)
+
+    def _forked(self) -> None:
+        self.pid = os.getpid()
+
+
+PROCESS = Process()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, MutableMapping
 from functools import partial
@@ -25,6 +24,7 @@ from spanwatch.otel.openai.failures import error_type, reduced_message, status_o
 from spanwatch.otel.openai.reading import text
 from spanwatch.otel.openai.request import Request
 from spanwatch.otel.telemetry import Telemetry
+from spanwatch.store.forks import PROCESS
 
 Registry = MutableMapping[str, "OpenCall"]
 
@@ -75,7 +75,7 @@ class OpenCall:
     ) -> None:
         self._telemetry, self._guard, self._open = telemetry, guard, registry
         self.request, self.span, self.context, self._parent = request, span, context, parent
-        self.started_ns, self.call_id, self._pid = started_ns, telemetry.new_id(), os.getpid()
+        self.started_ns, self.call_id, self._pid = started_ns, telemetry.new_id(), PROCESS.pid
         self.answer = Answer()
         self.chunks = 0
         self.reading = False  # inside the client's own iteration: what it closes there is no one's wish
@@ -200,7 +200,7 @@ class OpenCall:
         error: BaseException | None = None,
         ended_ns: int | None = None,
     ) -> None:
-        if self._open.pop(self.call_id, None) is None or os.getpid() != self._pid:
+        if self._open.pop(self.call_id, None) is None or PROCESS.pid != self._pid:
             return
         for action in self._undo:
             self._guard.run("leaving a stream", action)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from functools import partial
@@ -29,6 +28,7 @@ from spanwatch.otel.spans.measuring import Ended
 from spanwatch.otel.spans.values import Attributes, called_with, gave
 from spanwatch.otel.telemetry import Content, Telemetry
 from spanwatch.otel.worker import Observed
+from spanwatch.store.forks import PROCESS
 
 OK, ERROR, CANCELLED, REFUSED = "ok", "error", "cancelled", "refused"
 
@@ -70,7 +70,7 @@ class Run:
     ) -> None:
         self._plan, self._telemetry, self.span, self._agent, self._version = plan, telemetry, span, agent, version
         self.context = set_span_in_context(span, context)
-        self._request, self._started_ns, self._pid = request, at, os.getpid()
+        self._request, self._started_ns, self._pid = request, at, PROCESS.pid
         self._ended = False
 
     def succeeded(self, result: object = None, items: int | None = None) -> None:
@@ -158,7 +158,7 @@ class Run:
         extra: Attributes | None = None,
         ended_ns: int | None = None,
     ) -> None:
-        if self._ended or os.getpid() != self._pid:
+        if self._ended or PROCESS.pid != self._pid:
             return
         self._ended = True
         if self._request is not None:
