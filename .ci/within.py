@@ -1,4 +1,4 @@
-"""Run a command within a limit of machine time, its children's included: `python .ci/within.py SECONDS COMMAND...`
+"""Run a command within a limit of machine time, its children's included: `python .ci/within.py SECONDS COMMAND...`.
 
 CPU time, so that a machine with other work, or a slow network, does not decide.
 """
