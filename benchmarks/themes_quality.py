@@ -6,8 +6,8 @@ expect of comments about things that the hints do not know.
 
 from __future__ import annotations
 
+from benchmarks.agreement import mutual_information, purity
 from benchmarks.comments import labelled
-from spanwatch.core.feedback.agreement import mutual_information, purity
 from spanwatch.core.feedback.themes import themes
 
 

@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from demo.server import DemoServer
+from spanwatch.core import settings
+from spanwatch.core.prices.overlay_file import overlay_from
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 BLOCKS = [
@@ -44,6 +47,29 @@ def test_every_python_block_runs_as_it_stands(python, code):
     assert answer.returncode == 0, answer.stderr
     assert "Traceback" not in answer.stderr
     assert "spanwatch:" not in answer.stderr
+
+
+def fenced(language):
+    return [
+        pytest.param(text, id=f"{page.stem}-{number}")
+        for page in sorted(DOCS.rglob("*.md"))
+        for number, text in enumerate(
+            re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL), 1
+        )
+    ]
+
+
+@pytest.mark.parametrize("text", fenced("toml"))
+def test_every_toml_block_is_a_configuration_or_a_file_of_prices(text):
+    if text.startswith("# my-prices.toml"):
+        overlay_from(text, source="my-prices.toml")
+    else:
+        settings.resolve({}, {}, text)
+
+
+@pytest.mark.parametrize("text", fenced("yaml"))
+def test_every_yaml_block_is_yaml(text):
+    assert isinstance(yaml.safe_load(text), dict | list)
 
 
 def test_the_agent_page_has_its_blocks():

@@ -5,7 +5,7 @@ import pytest
 from spanwatch.core.budgets import Budget
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.exports import Export
-from spanwatch.core.settings import NAMES, Settings, resolve
+from spanwatch.core.settings import _SETTINGS, Settings, resolve
 
 
 def test_nothing_said_gives_the_defaults():
@@ -13,7 +13,7 @@ def test_nothing_said_gives_the_defaults():
 
 
 def test_every_name_is_a_field():
-    assert set(NAMES) < {field.name for field in dataclasses.fields(Settings)}
+    assert set(_SETTINGS) < {field.name for field in dataclasses.fields(Settings)}
 
 
 def test_an_argument_wins_over_environment_file_and_default():

@@ -297,4 +297,3 @@ _SETTINGS: dict[str, _Setting] = {
     "exit_timeout": _Setting(values.number(0, 60), "seconds from 0 to 60", ("SPANWATCH_EXIT_TIMEOUT",)),
     "banner": _Setting(values.one_of(*BANNERS), "one of 'auto', 'on', 'off'", ("SPANWATCH_BANNER",)),
 }
-NAMES: tuple[str, ...] = tuple(_SETTINGS)

@@ -319,8 +319,3 @@ def _labels(series: Series) -> dict[str, str]:
 def _filled(blank: Stats, facts: Mapping[str, object]) -> Stats:
     given = {name: getattr(blank, name) for name in ("name", "kind", "unit", "labels", "window_s")}
     return Stats(**cast("dict[str, object]", {**given, **facts}))  # type: ignore[arg-type]
-
-
-def known_labels(series: Iterable[Series]) -> list[str]:
-    """The names of the labels that these series have."""
-    return sorted({key for each in series for key, _ in (*each.resource, *each.identity.labels)})

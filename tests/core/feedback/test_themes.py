@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.agreement import mutual_information, purity
 from benchmarks.themes_quality import quality
-from spanwatch.core.feedback.agreement import mutual_information, purity
 from spanwatch.core.feedback.themes import themes
 from spanwatch.core.feedback.words import MAX_WORDS, words
 

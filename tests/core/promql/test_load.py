@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from spanwatch.core.errors import ConfigurationError, ExpressionError
 from spanwatch.core.promql import load
-from spanwatch.core.promql.load import AGGREGATIONS, INSTANT, OVER_TIME, is_scalar, selectors
+from spanwatch.core.promql.load import AGGREGATIONS, INSTANT, OVER_TIME, selectors
+from spanwatch.core.promql.nodes import shape
 
 REFUSED = [
     ("", None, "empty"),
@@ -98,8 +99,8 @@ def test_every_aggregation_loads_in_both_forms(name):
 
 
 def test_what_is_a_number_and_what_a_vector_is_known():
-    assert is_scalar(load("scalar(x) + time() * -1"))
-    assert not is_scalar(load("-x + 1"))
+    assert shape(load("scalar(x) + time() * -1").root) == "scalar"
+    assert shape(load("-x + 1").root) == "vector"
     assert {"scalar", "time"} <= INSTANT
 
 

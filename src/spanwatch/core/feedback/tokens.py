@@ -22,7 +22,6 @@ from spanwatch.core.feedback.rating import Target
 
 PREFIX = "fb1_"
 NONCE_BYTES = 16
-LEAST_KEY = 32  # characters or bytes of a secret
 MAX_TOKEN = 4_096  # characters
 _TAG_BYTES = 16
 _FIELD = 128  # bytes of a text that a token carries; a longer one is left out, for half an id is none

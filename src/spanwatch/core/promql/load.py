@@ -29,7 +29,6 @@ from spanwatch.core.promql.nodes import (
     Range,
     Selector,
     children,
-    shape,
 )
 from spanwatch.core.promql.ranges import FUNCTIONS, IN_SHORT
 from spanwatch.core.promql.regex import Pattern, Unsupported
@@ -270,8 +269,3 @@ def selectors(node: Node) -> list[Selector]:
     if isinstance(node, Selector):
         return [node]
     return [found for child in children(node) for found in selectors(child)]
-
-
-def is_scalar(expr: Expr) -> bool:
-    """Whether an expression is one number without labels."""
-    return shape(expr.root) == "scalar"

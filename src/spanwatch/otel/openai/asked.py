@@ -1,10 +1,10 @@
-"""A request as budgets see it: its size, what its answer may be, and whose it is; and the size of what comes back."""
+"""A request as budgets see it: its size, what its answer may be and whose it is."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spanwatch.core import names
 from spanwatch.core.budgets import Asked
@@ -13,17 +13,14 @@ from spanwatch.otel.budgets.enforcement import Enforcement
 from spanwatch.otel.budgets.holds import Asking, attributes_of
 from spanwatch.otel.context import carried
 from spanwatch.otel.openai.endpoints import Shape
-from spanwatch.otel.openai.reading import get, sequence, values
+from spanwatch.otel.openai.opened import OpenCall
+from spanwatch.otel.openai.reading import get, sequence
 from spanwatch.otel.telemetry import Telemetry
-
-if TYPE_CHECKING:
-    from spanwatch.otel.openai.opened import OpenCall
 
 # What the provider reads besides the text of the request.
 _BEYOND = ("previous_response_id", "conversation", "prompt_cache_id")
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "message", "function_call", "reasoning"})
 _OWN_TOOLS = frozenset({"function", "custom"})
-_DELTAS = ("content", "refusal", "reasoning_content", "reasoning")
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False, default=str).encode
 
 
@@ -106,26 +103,3 @@ def _choices(body: Mapping[str, Any]) -> int:
     several = len(prompts) if isinstance(prompts, list) and prompts and not isinstance(prompts[0], int) else 1
     counts = [value for name in ("n", "best_of") if type(value := body.get(name)) is int]
     return max([1, *counts]) * several
-
-
-def output_bytes(chunk: Any) -> int:
-    """Bytes of text in a chunk of a stream: what the model made of it so far."""
-    delta = get(chunk, "delta")  # an event of a response
-    if isinstance(delta, str):
-        return _bytes(delta)
-    total = 0
-    for choice in sequence(values(chunk).get("choices")):
-        fields = values(get(choice, "delta"))
-        total += _bytes(get(choice, "text"))
-        for name in _DELTAS:
-            total += _bytes(fields.get(name))
-        for tool in sequence(fields.get("tool_calls")):
-            function = get(tool, "function")
-            total += _bytes(get(function, "name")) + _bytes(get(function, "arguments"))
-    return total
-
-
-def _bytes(text: Any) -> int:
-    if not isinstance(text, str):
-        return 0
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -17,11 +17,11 @@ from spanwatch.otel.budgets.holds import Hold
 from spanwatch.otel.context import carried
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.openai.answer import CHUNK, WHOLE, Answer
-from spanwatch.otel.openai.asked import output_bytes
 from spanwatch.otel.openai.content import Output
 from spanwatch.otel.openai.endpoints import Shape
 from spanwatch.otel.openai.failures import error_type, reduced_message, status_of
 from spanwatch.otel.openai.reading import text
+from spanwatch.otel.openai.received import output_bytes
 from spanwatch.otel.openai.request import Request
 from spanwatch.otel.telemetry import Telemetry
 from spanwatch.store.forks import PROCESS

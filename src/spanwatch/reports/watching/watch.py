@@ -49,7 +49,6 @@ class Snapshot:
 
     `burn_nano` is spent per hour at the pace of the window, at most its last hour;
     `day_nano` what was spent since midnight UTC and `projected_nano` what that comes to by the next at this pace.
-    `took_s` is how long the reading took.
     """
 
     at_ns: int
@@ -68,7 +67,6 @@ class Snapshot:
     dearest: tuple[TraceLine, ...]
     said: Said
     alerts: tuple[Alert, ...]
-    took_s: float
 
 
 class Kept(Generic[T]):
@@ -119,7 +117,6 @@ class Watch:
         Raises:
             StoreError: there is no store here, or it cannot be read.
         """
-        began = time.monotonic()
         # Where nothing may be written, what is there is read.
         with contextlib.suppress(OSError, sqlite3.Error, StoreError):
             project(self.home)
@@ -145,7 +142,6 @@ class Watch:
             dearest=tuple(lines_of(self.home, [trace_id for trace_id, _ in look.dearest])),
             said=self._said.at(now_ns),
             alerts=self._alerts.at(now_ns),
-            took_s=time.monotonic() - began,
         )
 
     def _since(self, now_ns: int) -> int:
