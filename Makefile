@@ -39,9 +39,10 @@ pictures: $(READY) ## draw docs/pictures: the concepts, the demo, the examples, 
 	@$(PY) -m docs.pictures.draw_views
 	@$(PY) -m docs.pictures.draw_grafana
 
-generate: $(READY) ## write docs/reference, grafana/dashboards and the ConfigMaps anew from the code
+generate: $(READY) ## write docs/reference, Prometheus' rules, grafana/dashboards and the ConfigMaps anew from the code
 	@$(PY) -m spanwatch.generate.reference > docs/reference/telemetry.md
 	@$(PY) tools/reference.py
+	@$(PY) -m spanwatch generate prometheus-rules > /dev/null
 	@$(PY) tools/kubernetes.py
 	@$(PY) -m spanwatch generate grafana > /dev/null
 

@@ -1,4 +1,4 @@
-"""What instrumentations of the OpenAI client record of streams, cancelled and failing calls, and how much they install.
+"""What instrumentations of the OpenAI client record, refuse, lose and install.
 
 python -m benchmarks.bench_behaviour writes docs/comparison.md
 
@@ -12,10 +12,12 @@ import datetime as dt
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import losses
 from benchmarks.contenders import CONTENDERS, Contender, python_of
 from demo.server import Config, DemoServer
 
@@ -37,10 +39,20 @@ size = sum(f.stat().st_size for f in place.rglob("*") if f.is_file() and "/pip" 
 print(json.dumps([len(names), size]))
 """
 
+LIMITS = """
+import importlib.metadata as m, json, re, sys
+named = re.compile(r"(?i)\\b(def|class) \\w*budget|max_(budget|cost|spend)|spend(ing)?_limit")
+files = [f.locate() for f in m.files(sys.argv[1]) if f.suffix == ".py"]
+print(json.dumps(sum(bool(named.search(f.read_text("utf-8", "replace"))) for f in files)))
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One contender: version, packages and megabytes beyond openai, and what it recorded of each scenario."""
+    """One contender: version, packages and megabytes beyond openai, and what it recorded of each scenario.
+
+    `limits` is in how many of its files something is named after a budget; `arrived` as in losses.py.
+    """
 
     title: str
     version: str
@@ -48,6 +60,8 @@ class Behaviour:
     megabytes: float
     found: dict[str, dict[str, Any]]
     default: dict[str, dict[str, Any]]
+    limits: int
+    arrived: list[int]
 
 
 def measure(contender: Contender, url: str, bare: tuple[int, int]) -> Behaviour:
@@ -59,7 +73,9 @@ def measure(contender: Contender, url: str, bare: tuple[int, int]) -> Behaviour:
     runs = [
         json.loads(_said(python, str(HERE / "behaviour.py"), contender.name, url, how)) for how in ("off", "default")
     ]
-    return Behaviour(contender.title, version, packages - bare[0], (size - bare[1]) / 1e6, *runs)
+    limits = json.loads(_said(python, "-c", LIMITS, title))
+    arrived = losses.arrived(contender, url)
+    return Behaviour(contender.title, version, packages - bare[0], (size - bare[1]) / 1e6, *runs, limits, arrived)
 
 
 def _size(python: Path) -> tuple[int, int]:
@@ -93,6 +109,11 @@ def page(found: list[Behaviour], today: dt.date, cost: str) -> str:
             f"| {each.title} | {_yes(each.default['plain']['content'])} | {each.packages} | {each.megabytes:.0f} |"
             for each in found
         ),
+        "",
+        _LOST,
+        f"| | budgets | {' | '.join(losses.FAULTS)} |",
+        f"| --- | --- |{' ---: |' * len(losses.FAULTS)}",
+        *(f"| {each.title} | {_yes(each.limits > 0)} | {' | '.join(map(str, each.arrived))} |" for each in found),
         "",
         cost,
         _JUDGEMENT,
@@ -128,6 +149,15 @@ def _told(found: dict[str, Any]) -> str:
     return "told" if found["told"] else "not told"
 
 
+_LOST = f"""\
+## What it loses, and what it can refuse
+
+{losses.CALLS} calls each, sent to a collector of the project as the contender's documentation sets it up; how many
+arrived. *Killed*: SIGKILL after the last call, then the next process. *Away*: the collector refuses connections, until
+a process has ended and the next one runs, or for the first {losses.AWAY_S} s of a process that lives {losses.AFTER_S} s
+longer. *Budgets*: whether a function, class or option of the package is named after a budget or a limit of money.
+Many more kinds, on spanwatch and on the SDK's own processor, by which most of the others send: [faults](faults.md).
+"""
 _JUDGEMENT = """\
 ## Where others are better
 
@@ -144,13 +174,12 @@ _JUDGEMENT = """\
 def main() -> int:
     found: list[Behaviour] = []
     config = Config(prompt_tokens=INPUT, cached_tokens=CACHED, completion_tokens=OUTPUT)
-    with DemoServer(config) as server:
+    contenders = [contender for contender in CONTENDERS if contender.name not in SKIPPED]
+    with DemoServer(config) as server, ThreadPoolExecutor(2) as pool:
         bare = _size(python_of(BARE))
-        for contender in CONTENDERS:
-            if contender.name in SKIPPED:
-                continue
+        for contender, waiting in [(each, pool.submit(measure, each, server.base_url, bare)) for each in contenders]:
             try:
-                found.append(measure(contender, server.base_url, bare))
+                found.append(waiting.result())
             except RuntimeError as error:
                 print(f"  {contender.title} did not run: {error}", file=sys.stderr)
     cost = COST.read_text(encoding="utf-8").partition("# ")[2]
