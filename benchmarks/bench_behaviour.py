@@ -152,8 +152,8 @@ def _told(found: dict[str, Any]) -> str:
 _LOST = f"""\
 ## What it loses, and what it can refuse
 
-{losses.CALLS} calls each, sent to a collector of the project as the contender's documentation sets it up; how many
-arrived. *Killed*: SIGKILL after the last call, then the next process. *Away*: the collector refuses connections, until
+{losses.CALLS} calls each, sent to a collector of this project by the contender's own exporter, or by the SDK's
+batches and OTLP exporter where it has none; how many arrived. *Killed*: SIGKILL after the last call, then the next process. *Away*: the collector refuses connections, until
 a process has ended and the next one runs, or for the first {losses.AWAY_S} s of a process that lives {losses.AFTER_S} s
 longer. *Budgets*: whether a function, class or option of the package is named after a budget or a limit of money.
 Many more kinds, on spanwatch and on the SDK's own processor, by which most of the others send: [faults](faults.md).
@@ -165,6 +165,8 @@ _JUDGEMENT = """\
   and no metrics of cost. Where spans are all you want, take the official one; spanwatch can use it as
   [engine](engines.md).
 - Langfuse and Logfire are products with a hosted interface, management of prompts and evaluations; spanwatch is none.
+- Logfire keeps on disk what it could not send and tries again while the process lives; the others drop it after ten
+  seconds.
 - OpenLLMetry, OpenInference and OpenLIT instrument dozens of clients and frameworks. spanwatch instruments the `openai`
   client, and reads what they make of the [others](frameworks.md).
 - Nothing here says how well a contender does what these tables do not ask.

@@ -203,5 +203,5 @@ def test_the_commands_of_a_page_run_in_their_order(page, bash, demo, collector, 
 def test_something_of_most_pages_with_commands_is_run():
     total = [line for page in WITH_COMMANDS for line in commands(page)]
     read = [line for line in total if any(line.startswith(s) or f"-- {s}" in line for s in ELSEWHERE)]
-    assert len(total) >= 60
+    assert len(total) >= 50
     assert len(read) < len(total) / 2, read
