@@ -24,6 +24,7 @@ import threading
 import time
 import zlib
 from collections import Counter
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -160,9 +161,7 @@ class Sink:
         elif kind == "big":
             answer = bytes(64 << 20)
         elif kind == "bomb":
-            machine = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-            answer = b"".join([*(machine.compress(bytes(1 << 20)) for _ in range(512)), machine.flush()])
-            extra += "Content-Encoding: gzip\r\n"
+            answer, extra = bomb(), extra + "Content-Encoding: gzip\r\n"
         elif kind == "endless":
             client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             while self.mode["kind"] == "endless":
@@ -189,6 +188,13 @@ class Sink:
         return Counter(
             str(item.value.int_value) for each in found for item in each.attributes if item.key == "faults.id"
         )
+
+
+@cache
+def bomb():
+    """512 MB, packed."""
+    machine = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    return b"".join([*(machine.compress(bytes(1 << 20)) for _ in range(512)), machine.flush()])
 
 
 def control(sink):

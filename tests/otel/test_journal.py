@@ -190,7 +190,7 @@ def test_an_unwritable_directory_is_said_once_counted_and_resumed(tmp_path, capl
     assert kinds == [("head", None), ("dropped", 5), ("log", 5)]
     first, second = (record.getMessage() for record in caplog.records)
     assert "cannot be written" in first
-    assert "5 records were lost" in second
+    assert "5 records could not be kept in it meanwhile" in second
     ours.close()
 
 

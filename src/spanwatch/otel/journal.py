@@ -202,7 +202,9 @@ class Journal:
             self._failed_at = None
             lost, self._lost_since = self._lost_since, 0
             self._put(frame("dropped", {"n": lost, "reason": UNWRITABLE, "kind": "any"}))
-            self._news.append(("the journal in %s is written again; %d records were lost", self.home, lost))
+            self._news.append(
+                ("the journal in %s is written again; %d records could not be kept in it meanwhile", self.home, lost)
+            )
 
     def _head(self) -> dict[str, Any]:
         origin = self._origin

@@ -97,7 +97,9 @@ def rows(home):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
-def test_while_the_journal_cannot_be_written_spans_go_out_from_memory_and_none_is_lost(begin, sink, monkeypatch, code):
+def test_while_the_journal_cannot_be_written_spans_go_out_from_memory_and_none_is_lost(
+    begin, sink, monkeypatch, caplog, code
+):
     runtime = begin(endpoint=sink.url)
     work(3)
     assert runtime.flush(20)
@@ -120,6 +122,10 @@ def test_while_the_journal_cannot_be_written_spans_go_out_from_memory_and_none_i
     assert runtime.flush(20)
     assert (account(runtime).delivered, account(runtime).lost) == (10, 0)
     assert len({span.span_id for span, _, _ in sink.spans()}) == 10
+    told = [each.getMessage() for each in caplog.records]
+    again = " is written again; 6 records could not be kept in it meanwhile"  # the report of metrics is one
+    assert [text for text in told if text.endswith(again)]
+    assert not [text for text in told if "lost" in text]  # they were delivered
 
 
 def test_a_directory_that_is_deleted_under_way_costs_no_span_that_ends_later(begin, sink, tmp_path):

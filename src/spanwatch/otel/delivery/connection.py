@@ -21,7 +21,7 @@ _LEVEL = 3  # of compression: a third of the time of 6 for some hundredths of th
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a collector answered. `whole` is whether its body was read to the end, within 4 MiB."""
+    """What a collector answered. `whole` is whether its body was read to the end, within 4 MiB; else it is empty."""
 
     status: int
     kind: str = ""
@@ -184,7 +184,7 @@ def _is_fresh(connection: http.client.HTTPConnection) -> bool:
 
 
 def _bounded(response: http.client.HTTPResponse, deadline: float) -> tuple[bytes, bool]:
-    """At most MAX_ANSWER bytes of a body, and whether that was all.
+    """A body of at most MAX_ANSWER bytes, of which no more is read, and whether that was all; nothing of a longer one.
 
     Raises:
         OSError, http.client.HTTPException: it was cut short, or took too long.
@@ -201,15 +201,15 @@ def _bounded(response: http.client.HTTPResponse, deadline: float) -> tuple[bytes
         size += len(piece)
         if time.monotonic() > deadline:
             raise TimeoutError
-    return b"".join(pieces), False
+    return b"", False
 
 
 def _inflated(body: bytes, *, whole: bool) -> tuple[bytes, bool]:
-    """A compressed body, at most MAX_ANSWER bytes of it.
+    """A compressed body of at most MAX_ANSWER bytes; nothing of a longer one.
 
     Raises:
         zlib.error: it is not what it says.
     """
     machine = zlib.decompressobj(zlib.MAX_WBITS | 32)
     found = machine.decompress(body, MAX_ANSWER)
-    return found, whole and machine.eof
+    return (found, True) if whole and machine.eof else (b"", False)

@@ -22,7 +22,7 @@ class Spool:
 
     Args:
         home: The directory of the store.
-        most_bytes: What the journal may take; beyond it the oldest segments give up what they owe.
+        most_bytes: What segments that are owed may take; beyond it the oldest give up what they owe.
         lost: Called with lane, reason, count and whether they were this process's own.
         look_s: Seconds between looks for segments that were left behind.
     """
@@ -134,7 +134,9 @@ class Spool:
                     self._others.append(taken)
         self._more = len(self._others) >= AT_ONCE
         self.settle()
-        excess = sum(segment.size for segment in found) - self._most_bytes
+        excess = (
+            sum(segment.size for segment in found if is_owed(segment)) - self._most_bytes
+        )  # others go by themselves
         if excess > 0:
             self._give_up(excess)
 
