@@ -2,11 +2,13 @@
 
 import json
 import time
+from functools import cache
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import bench_redact
 from spanwatch.core.redact import MAX_REDACTED, Redactor, redact
 from spanwatch.core.secret_shapes import REDACTED, is_secret_name, may_hold, secrets
 
@@ -141,6 +143,7 @@ HOSTILE += [
     "key_",
 ]
 
+texts_of = cache(bench_redact.texts)
 texts = st.text() | st.lists(
     st.sampled_from([*SECRETS, *(text for text, _ in NAMED), *ORDINARY, *HOSTILE]) | st.text(max_size=5)
 ).map("".join)
@@ -244,6 +247,43 @@ def test_what_a_text_costs_does_not_grow_with_what_is_behind_the_cut_and_only_li
     quarter, whole = cost(16_384, 16_384), cost(65_536, 65_536)
     assert whole < 4 * quarter * 3 + 0.005  # a quadratic pattern takes 16 times as long
     assert cost(1 << 20, 16_384) < 3 * quarter + 0.005
+
+
+@pytest.mark.parametrize("name", texts_of(64))
+def test_twice_the_text_costs_no_more_than_about_twice_whatever_it_is_made_of(name):
+    def cost(size):
+        return min(_took(texts_of(size)[name], size) for _ in range(3))
+
+    half, whole = cost(16_384), cost(32_768)
+    assert whole < 2 * half * 1.6 + 0.003  # a quadratic pattern takes four times as long, here at least 10 ms more
+
+
+def _took(text, limit):
+    began = time.thread_time()
+    redact(text, limit)
+    return time.thread_time() - began
+
+
+@pytest.mark.parametrize("secret", ["sk-proj-" + BODY, "password=hunter2", "token=abcdef123456", "https://a:b@c"])
+def test_a_text_with_more_secrets_than_anybody_writes_is_cut_where_they_are_too_many(secret):
+    few, many = f"{secret} said; " * 100, f"{secret} said; " * 1_000
+    assert redact(few).count(REDACTED) == 100
+    assert redact(few).endswith(" said; ")
+    found = redact(many)
+    assert found.count(REDACTED) == 128
+    assert not any(part in found for part in (BODY, "hunter2", "abcdef123456", "a:b"))
+    assert found.endswith(f" [cut from {len(many)} characters]")
+    assert redact(found) == found
+
+
+@pytest.mark.parametrize("name", ["password: str", "token: abc", "api_key: None"])
+def test_names_of_secrets_without_any_are_looked_at_up_to_a_number_too(name):
+    assert redact(f"{name}, " * 100) == f"{name}, " * 100
+    assert redact(f"{name}, " * 2_000).endswith("characters]")
+
+
+def test_of_very_many_lone_surrogates_the_last_become_question_marks():
+    assert redact("\ud83d" * 5_000) == "\N{REPLACEMENT CHARACTER}" * 4_096 + "?" * 904
 
 
 def test_of_a_huge_text_only_the_beginning_is_looked_at():

@@ -7,22 +7,24 @@ shape, a password by its place in a URL, any value by the name that stands befor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from spanwatch.core.sanitise import MAX_TEXT, Sanitiser, plain
-from spanwatch.core.secret_shapes import CUT, REDACTED, may_hold, secrets, sort_of
+from spanwatch.core.secret_shapes import CUT, REDACTED, may_hold, named, secrets, shaped, sort_of
 
 MAX_REDACTED = 65_536  # characters of one text that are looked at by default
 MAX_REDACTED_RECORD = 131_072  # characters of all texts of one structure
 _PASSES = 4  # what stood side by side may look like a secret once its neighbour is gone
+_CROWD = 128  # places that may be looked at; of a text with more only a part is kept: nobody writes so many secrets
 _AHEAD = 512  # characters after the cut that are looked at too: a secret on the edge is still known by its shape
 
 _SHORT = re.compile(r"[\w .,-]{0,14}")  # no secret is as short and as plain: what most names and values are
 _QUICK = 4_096  # characters; in a longer text the search itself is as quick as asking whether it is worth it
-_LONE = re.compile("[\ud800-\udfff]")
+_LONE, _MANY = re.compile("[\ud800-\udfff]"), 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +81,19 @@ def redact(text: str, limit: int = MAX_REDACTED, rules: Rules = NO_RULES) -> str
     if whole <= limit and rules is NO_RULES and _SHORT.fullmatch(text):
         return text
     window = text[: limit + _AHEAD]
-    found, before = _without(window, limit) if whole > _QUICK or may_hold(window) else window[:limit], text
+    before = window[:limit]
+    found, crowded = _without(window, limit) if whole > _QUICK or may_hold(window) else (before, False)
     for _ in range(_PASSES):
         if found == before or REDACTED not in found:
             break
-        found, before = _without(found, limit), found
+        before = found
+        found, more = _without(found, limit)
+        crowded = crowded or more
     if rules is not NO_RULES:
         found = rules.apply(found)
     if not found.isascii():
-        found = _LONE.sub("\N{REPLACEMENT CHARACTER}", found)
-    return found if whole <= limit and len(found) <= limit else _ended(found, limit, whole)
+        found = _whole(found)
+    return found if max(whole, len(found)) <= limit and not crowded else _ended(found, limit, whole)
 
 
 class Redactor(Sanitiser):
@@ -150,20 +155,42 @@ def _only_shapes(value: Any, rules: Rules) -> Any:
     return value
 
 
-def _without(window: str, limit: int) -> str:
-    """The window's first `limit` characters with each secret that begins there replaced."""
+def _whole(text: str) -> str:
+    """A text without lone surrogates; of very many, those behind the first ones become question marks."""
+    found, count = _LONE.subn("\N{REPLACEMENT CHARACTER}", text, _MANY)
+    return found if count < _MANY else found.encode("utf-8", "replace").decode("utf-8")
+
+
+def _without(window: str, limit: int) -> tuple[str, bool]:
+    """The window's first `limit` characters with each secret that begins there replaced; whether they are fewer.
+
+    That is so where too many places have to be looked at.
+    """
+    whole = limit
+    while len(spans := _first(shaped(window), limit)) > _CROWD:
+        limit = min(limit // 2, spans[-1][0])
+        window = window[: limit + _AHEAD]
+    spans += _first(named(window), limit)
+    del spans[_CROWD + 1 :]  # those behind names come in order, so that what goes is what is behind the cut
+    if len(spans) > _CROWD:
+        limit = min(limit, spans.pop()[0])
     pieces: list[str] = []
     at = 0
-    for start, end in _merged(secrets(window)):
-        if start >= limit:
+    for start, end in _merged(span for span in spans if span[0] < span[1]):
+        if start >= limit:  # behind where the names were too many
             break
         pieces += [window[at:start], REDACTED]
         at = end
     pieces.append(window[at : max(at, limit)])
-    return "".join(pieces)
+    return "".join(pieces), limit < whole
 
 
-def _merged(spans: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _first(spans: Iterable[tuple[int, int]], limit: int) -> list[tuple[int, int]]:
+    """Those that begin before `limit`, one more than may be at most."""
+    return list(islice((span for span in spans if span[0] < limit), _CROWD + 1))
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     open_start, open_end = -1, -1
     for start, end in sorted(spans):
         if start > open_end:

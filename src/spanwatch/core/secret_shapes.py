@@ -7,8 +7,10 @@ its length.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Literal
 
 REDACTED = "[redacted]"
@@ -19,62 +21,72 @@ _HEAD = 128  # characters that decide whether a value is one
 
 Sort = Literal["certain", "line", "token"]
 
-_START = r"(?<![A-Za-z0-9])"
+
+def _alone(begin: str, before: str = "A-Za-z0-9") -> str:
+    """What a shape begins with, and nothing of `before` in front of it; asked afterwards, for `re` leaps to a text."""
+    return rf"{begin}(?<![{before}]{begin})"
+
+
 _MIXED = r"(?=[a-z_-]{0,64}[A-Z0-9])"  # words joined by hyphens are no key
+_USER = r"[^\s/?#\"'<>\\@]"
 _KEYS: tuple[tuple[str, str], ...] = (  # what must be in the text, and the shape
-    ("sk-", rf"{_START}(?<!-)sk-{_MIXED}[A-Za-z0-9_-]{{16,}}+"),
-    ("pk-lf-", rf"{_START}pk-lf-[A-Za-z0-9-]{{16,}}+"),
-    ("k_live_", rf"{_START}[srp]k_live_[A-Za-z0-9]{{16,}}+"),
-    ("k_test_", rf"{_START}[srp]k_test_[A-Za-z0-9]{{16,}}+"),
-    ("whsec_", rf"{_START}whsec_[A-Za-z0-9+/=]{{16,}}+"),
-    ("gh", rf"{_START}gh[pousr]_[A-Za-z0-9]{{20,}}+"),
-    ("github_pat_", rf"{_START}github_pat_[A-Za-z0-9_]{{20,}}+"),
-    ("glpat-", rf"{_START}glpat-[A-Za-z0-9_-]{{16,}}+"),
-    ("xox", rf"{_START}xox[a-z]-[A-Za-z0-9-]{{10,}}+"),
-    ("xapp-", rf"{_START}xapp-[A-Za-z0-9-]{{10,}}+"),
-    ("AIza", rf"{_START}AIza[A-Za-z0-9_-]{{30,}}+"),
-    ("ya29.", rf"{_START}ya29\.[A-Za-z0-9_-]{{20,}}+"),
-    ("GOCSPX-", rf"{_START}GOCSPX-[A-Za-z0-9_-]{{20,}}+"),
-    ("AKIA", rf"{_START}AKIA[A-Z0-9]{{16,}}+"),
-    ("ASIA", rf"{_START}ASIA[A-Z0-9]{{16,}}+"),
-    ("ABSK", rf"{_START}ABSK[A-Za-z0-9+/=]{{40,}}+"),
-    ("hf_", rf"{_START}hf_[A-Za-z0-9]{{20,}}+"),
-    ("gsk_", rf"{_START}gsk_[A-Za-z0-9]{{20,}}+"),
-    ("xai-", rf"{_START}xai-[A-Za-z0-9]{{20,}}+"),
-    ("pplx-", rf"{_START}pplx-[A-Za-z0-9]{{20,}}+"),
-    ("r8_", rf"{_START}r8_[A-Za-z0-9]{{20,}}+"),
-    ("nvapi-", rf"{_START}nvapi-[A-Za-z0-9_-]{{20,}}+"),
-    ("tvly-", rf"{_START}tvly-[A-Za-z0-9_-]{{16,}}+"),
-    ("lsv2_", rf"{_START}lsv2_[a-z]{{2}}_[A-Za-z0-9_]{{20,}}+"),
-    ("pylf_", rf"{_START}pylf_v[0-9]{{1,3}}_[A-Za-z0-9_]{{16,}}+"),
-    ("pcsk_", rf"{_START}pcsk_[A-Za-z0-9_]{{20,}}+"),
-    ("npm_", rf"{_START}npm_[A-Za-z0-9]{{30,}}+"),
-    ("pypi-", rf"{_START}pypi-[A-Za-z0-9_-]{{32,}}+"),
-    ("SG.", rf"{_START}SG\.[A-Za-z0-9_-]{{16,}}+\.[A-Za-z0-9_-]{{16,}}+"),
-    ("dapi", rf"{_START}dapi[0-9a-f]{{32,}}+"),
-    ("hvs.", rf"{_START}hvs\.[A-Za-z0-9_-]{{20,}}+"),
-    ("_v1_", rf"{_START}do[opr]_v1_[0-9a-f]{{32,}}+"),
-    ("shp", rf"{_START}shp[a-z]{{2}}_[0-9a-fA-F]{{32,}}+"),
-    ("eyJ", r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+)?"),
+    ("sk-", rf"{_alone('sk-', 'A-Za-z0-9-')}{_MIXED}[A-Za-z0-9_-]{{16,}}+"),
+    ("pk-lf-", rf"{_alone('pk-lf-')}[A-Za-z0-9-]{{16,}}+"),
+    *((f"{sort}k_live_", rf"{_alone(f'{sort}k_live_')}[A-Za-z0-9]{{16,}}+") for sort in "srp"),
+    *((f"{sort}k_test_", rf"{_alone(f'{sort}k_test_')}[A-Za-z0-9]{{16,}}+") for sort in "srp"),
+    ("whsec_", rf"{_alone('whsec_')}[A-Za-z0-9+/=]{{16,}}+"),
+    ("gh", rf"{_alone('gh[pousr]_')}[A-Za-z0-9]{{20,}}+"),
+    ("github_pat_", rf"{_alone('github_pat_')}[A-Za-z0-9_]{{20,}}+"),
+    ("glpat-", rf"{_alone('glpat-')}[A-Za-z0-9_-]{{16,}}+"),
+    ("xox", rf"{_alone('xox[a-z]-')}[A-Za-z0-9-]{{10,}}+"),
+    ("xapp-", rf"{_alone('xapp-')}[A-Za-z0-9-]{{10,}}+"),
+    ("AIza", rf"{_alone('AIza')}[A-Za-z0-9_-]{{30,}}+"),
+    ("ya29.", rf"{_alone('ya29[.]')}[A-Za-z0-9_-]{{20,}}+"),
+    ("GOCSPX-", rf"{_alone('GOCSPX-')}[A-Za-z0-9_-]{{20,}}+"),
+    ("AKIA", rf"{_alone('AKIA')}[A-Z0-9]{{16,}}+"),
+    ("ASIA", rf"{_alone('ASIA')}[A-Z0-9]{{16,}}+"),
+    ("ABSK", rf"{_alone('ABSK')}[A-Za-z0-9+/=]{{40,}}+"),
+    ("hf_", rf"{_alone('hf_')}[A-Za-z0-9]{{20,}}+"),
+    ("gsk_", rf"{_alone('gsk_')}[A-Za-z0-9]{{20,}}+"),
+    ("xai-", rf"{_alone('xai-')}[A-Za-z0-9]{{20,}}+"),
+    ("pplx-", rf"{_alone('pplx-')}[A-Za-z0-9]{{20,}}+"),
+    ("r8_", rf"{_alone('r8_')}[A-Za-z0-9]{{20,}}+"),
+    ("nvapi-", rf"{_alone('nvapi-')}[A-Za-z0-9_-]{{20,}}+"),
+    ("tvly-", rf"{_alone('tvly-')}[A-Za-z0-9_-]{{16,}}+"),
+    ("lsv2_", rf"{_alone('lsv2_')}[a-z]{{2}}_[A-Za-z0-9_]{{20,}}+"),
+    ("pylf_", rf"{_alone('pylf_v')}[0-9]{{1,3}}_[A-Za-z0-9_]{{16,}}+"),
+    ("pcsk_", rf"{_alone('pcsk_')}[A-Za-z0-9_]{{20,}}+"),
+    ("npm_", rf"{_alone('npm_')}[A-Za-z0-9]{{30,}}+"),
+    ("pypi-", rf"{_alone('pypi-')}[A-Za-z0-9_-]{{32,}}+"),
+    ("SG.", rf"{_alone('SG[.]')}[A-Za-z0-9_-]{{16,}}+\.[A-Za-z0-9_-]{{16,}}+"),
+    ("dapi", rf"{_alone('dapi')}[0-9a-f]{{32,}}+"),
+    ("hvs.", rf"{_alone('hvs[.]')}[A-Za-z0-9_-]{{20,}}+"),
+    ("_v1_", rf"{_alone('do[opr]_v1_')}[0-9a-f]{{32,}}+"),
+    ("shp", rf"{_alone('shp[a-z]{2}_')}[0-9a-fA-F]{{32,}}+"),
+    ("eyJ", rf"{_alone('eyJ', 'A-Za-z0-9_-')}[A-Za-z0-9_-]{{8,}}+\.[A-Za-z0-9_-]{{8,}}+(?:\.[A-Za-z0-9_-]*+)?"),
     (
         "-----BEGIN ",
         r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?s:.*?)(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-{0,5}|\Z)",
     ),
-    ("hooks.slack.com/", r"(?<=hooks\.slack\.com/)[^\s\"'<>]++"),
-    ("/api/webhooks/", r"(?<=/api/webhooks/)[^\s\"'<>]++"),
-    ("api.telegram.org/", r"(?<=api\.telegram\.org/)bot[^\s\"'<>/]++"),
-    ("://", r"(?<=://)[^\s/?#\"'<>\\]*(?=@)"),
+    ("hooks.slack.com/", r"hooks\.slack\.com/([^\s\"'<>]++)"),
+    ("/api/webhooks/", r"/api/webhooks/([^\s\"'<>]++)"),
+    ("api.telegram.org/", r"api\.telegram\.org/(bot[^\s\"'<>/]++)"),
+    ("://", rf"://({_USER}*+(?:@{_USER}*+(?=@))*+)@"),
 )
 _SHAPES = tuple((needle, re.compile(pattern)) for needle, pattern in _KEYS)
-_SCHEME = re.compile(
-    r"(?<![A-Za-z0-9])(?i:bearer[ \t]{1,4}(?=[a-z]?(?-i:[a-z._~+/=-]{0,64}[A-Z0-9]))[a-z0-9._~+/=-]{8,}+"
-    r"|basic[ \t]{1,4}(?=[a-z]{0,64}[0-9+/=])[a-z0-9+/=]{12,}+)"
+_BEARER = re.compile(
+    r"[Bb][Ee][Aa][Rr][Ee][Rr](?<![A-Za-z0-9].{6})[ \t]{1,4}"
+    r"(?=[A-Za-z]?[a-z._~+/=-]{0,64}[A-Z0-9])[A-Za-z0-9._~+/=-]{8,}+"
 )
+_BASIC = re.compile(r"[Bb][Aa][Ss][Ii][Cc](?<![A-Za-z0-9].{5})[ \t]{1,4}(?=[A-Za-z]{0,64}[0-9+/=])[A-Za-z0-9+/=]{12,}+")
 _QUERY = re.compile(
     r"[?&](?i:key|auth|code|sig|signature|x-(?:amz|goog)-(?:signature|credential|security-token))="
     rf"(?!{re.escape(REDACTED)})([^&\s\"'#<>\\]++)"
 )
 _NAMED = re.compile(r"(?<![\w-])([A-Za-z][\w-]{1,63}+)(?:\\{0,4}+[\"'])?+\]?+[ \t]{0,4}+[=:][ \t]{0,4}+")
+_LONGEST_NAME = 64
+_BEGUN = re.compile(r"(?<![\w-])[\w-]*\Z")  # back to where a name begins
+_OF_NAMES = "-_" + string.ascii_letters + string.digits
 _QUOTED = re.compile(r"\"((?:[^\"\\\n]|\\.)++)|'((?:[^'\\\n]|\\.)++)|\\++[\"']([^\"'\\\n]++)")
 _BARE = re.compile(r"[^\s\"'&,;<>\\]++")
 _LINE = re.compile(r"[^\r\n\"'<>\\]++")
@@ -84,10 +96,25 @@ _CERTAIN = re.compile(
     "pass(?:word|wd|phrase|code)|pwd|secrets?|credentials?|authorization|cookies?|apikeys?|jwt"
     "|(?:access|secret|private)key|(?:auth|access|refresh|session)token|clientsecret"
 )
-_KIND_OF_KEY = re.compile(
-    "access|account|api|app|auth|encryption|function|license|master|private|secret|service|shared|signing|ssh|subscription"
+_KINDS = (
+    "access|account|api|app|auth|encryption|function|license|master|private|secret|service|shared"
+    "|signing|ssh|subscription"
 )
-_TAIL = re.compile("hash|header|value|string|text|b64|base64|raw|plain")
+_TAILS = "hash|header|value|string|text|b64|base64|raw|plain"
+_KIND_OF_KEY, _TAIL = re.compile(_KINDS), re.compile(_TAILS)
+_BETWEEN = r"[-_?\x80-\xff]"  # the words of a name; what is not Latin-1 is a question mark there
+_AFTER = (  # a name's end and what stands between it and a value
+    rf"(?:{_BETWEEN}{{0,60}}+(?:{_TAILS})){{0,21}}{_BETWEEN}{{0,60}}"
+    r"(?:\\{0,4}+[\"'])?+\]?+[ \t]{0,4}+[=:]"
+)
+_ENDS = "|".join(sorted({kind[-3:] for kind in _KINDS.split("|")}))  # asked first: most of what is no kind has none
+_KEY = "|".join(f"(?<={kind}{between}key)" for between in ("", _BETWEEN) for kind in _KINDS.split("|"))
+_TWICE = f"(?<={_BETWEEN}{_BETWEEN}key)"
+_SECRET_WORD = re.compile(  # in small letters: all that `sort_of` may call a secret, and little else
+    rf"(?:pass(?:word|wd|phrase|code)|pwd|secrets?|credentials?|authorization|cookies?|jwt|token"
+    rf"|key(?:(?<=(?:{_ENDS})key)|(?<=(?:{_ENDS}){_BETWEEN}key)|{_TWICE})(?=s?{_AFTER})(?:{_KEY}|{_TWICE})s?)"
+    rf"(?=[-_?\x80-\xff\"'\\\] \t=:bhprstv]){_AFTER}"
+)
 _LINES = frozenset({"authorization", "cookie"})
 _NO_VALUE = re.compile(
     r"(?i:str|string|none|null|nil|true|false|bool|int|bytes|optional|required|undefined|any)[.)\]}]{0,4}"
@@ -126,31 +153,65 @@ def may_hold(text: str) -> bool:
 
 def secrets(window: str) -> Iterator[tuple[int, int]]:
     """Where the secrets of a text are, in no order; they may overlap."""
+    return (span for span in chain(shaped(window), named(window)) if span[0] < span[1])
+
+
+def shaped(window: str) -> Iterator[tuple[int, int]]:
+    """Where the secrets are that are known by their shape or place; empty spans where there is only half of one."""
     for needle, shape in _SHAPES:
         if needle in window:
-            yield from (match.span() for match in shape.finditer(window) if match[0] != REDACTED and match[0])
-    lowered = window.lower()
-    if "bearer" in lowered or "basic" in lowered:
-        yield from (match.span() for match in _SCHEME.finditer(window))
+            yield from (_span(match) for match in shape.finditer(window) if match[0] != REDACTED)
+    lowered = _lowered(window)
+    for word, scheme in (("bearer", _BEARER), ("basic", _BASIC)):
+        if word in lowered:
+            yield from (match.span() for match in scheme.finditer(window))
     if "=" in window:
         yield from (match.span(1) for match in _QUERY.finditer(window))
-    if ("=" in window or ":" in window) and any(name in lowered for name in _NAMES):
-        yield from _named(window)
 
 
-def _named(window: str) -> Iterator[tuple[int, int]]:
-    """Values that stand behind a secret's name, as in `password=...`, `"api_key": "..."` or a header line."""
-    done = 0
-    for match in _NAMED.finditer(window):
-        if match.start() < done:
-            continue
-        sort = sort_of(match[1])
-        if sort is None or (sort == "token" and _DIGIT.search(window, match.end(), match.end() + _HEAD) is None):
-            continue
-        value = _value(window, match.end(), sort)
+def named(window: str) -> Iterator[tuple[int, int]]:
+    """Values that stand behind a secret's name, as in `password=...`, `"api_key": "..."` or a header line; in order.
+
+    Empty spans are where such a name is and no secret.
+    """
+    lowered = _lowered(window) if "=" in window or ":" in window else ""
+    at = done = 0
+    while (word := _SECRET_WORD.search(lowered, at)) is not None:
+        start, at = word.span()
+        begin = _begin(window, start)
+        match = None if begin < done else _NAMED.match(window, begin)
+        value = None if match is None else _behind(window, match)
         if value is not None:
-            done = value[1]
-            yield value
+            at = done = value[1]
+        yield value or (start, start)
+
+
+def _lowered(window: str) -> str:
+    """As long as the window, ASCII in small letters; what is not Latin-1 is a question mark, and nothing else is."""
+    return window.replace("?", "\0").encode("latin-1", "replace").lower().decode("latin-1")
+
+
+def _span(match: re.Match[str]) -> tuple[int, int]:
+    start, end = match.span(match.lastindex or 0)
+    return (start, end) if match.lastindex is None or match[match.lastindex] != REDACTED else (start, start)
+
+
+def _begin(window: str, at: int) -> int:
+    """Where the name begins in which `at` is."""
+    first = max(0, at - _LONGEST_NAME)
+    begin = first + len(window[first:at].rstrip(_OF_NAMES))
+    if begin == first or window[begin - 1].isascii():
+        return begin
+    found = _BEGUN.search(window, first, at)
+    return at if found is None else found.start()
+
+
+def _behind(window: str, name: re.Match[str]) -> tuple[int, int] | None:
+    """Where the secret behind a name is, if the name is one of secrets."""
+    sort = sort_of(name[1])
+    if sort is None or (sort == "token" and _DIGIT.search(window, name.end(), name.end() + _HEAD) is None):
+        return None
+    return _value(window, name.end(), sort)
 
 
 def _value(window: str, at: int, sort: Sort) -> tuple[int, int] | None:
@@ -158,14 +219,19 @@ def _value(window: str, at: int, sort: Sort) -> tuple[int, int] | None:
     quoted = _QUOTED.match(window, at, at + _HEAD)
     if quoted is not None and quoted.lastindex is not None:
         said = quoted[quoted.lastindex]
-        found = _QUOTED.match(window, at) if _speaks(said, sort) and not said.startswith(_DONE) else None
+        found = _whole(quoted, window, at) if _speaks(said, sort) and not said.startswith(_DONE) else None
         return None if found is None or found.lastindex is None else found.span(found.lastindex)
     shape = _LINE if sort == "line" else _BARE
     bare = shape.match(window, at, at + _HEAD)
     if bare is None or bare[0][0] in "[{(" or not _speaks(bare[0], sort):
         return None
-    whole = shape.match(window, at)
+    whole = _whole(bare, window, at)
     return None if whole is None else whole.span()
+
+
+def _whole(head: re.Match[str], window: str, at: int) -> re.Match[str] | None:
+    """What began in the first characters, to its end."""
+    return head if head.end() < at + _HEAD else head.re.match(window, at)
 
 
 def _speaks(value: str, sort: Sort) -> bool:
