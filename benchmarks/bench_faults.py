@@ -41,7 +41,9 @@ else:
     from opentelemetry.sdk.trace import TracerProvider
     trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
 tracer = trace.get_tracer("bench")
-attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini", "text": "word " * 100}
+attributes = {"text": "word " * 100, "http.route": "/orders/{id}", "http.response.status_code": 200}
+if plan["calls"]:
+    attributes |= {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini"}
 cpu, clock, began, count = [], [], time.monotonic(), plan["rate"] * plan["seconds"]
 for number in range(count):
     a, b = time.thread_time_ns(), time.perf_counter_ns()
@@ -59,14 +61,14 @@ print(json.dumps([at(cpu, 0.5), at(cpu, 0.99), at(clock, 0.5), at(clock, 0.99), 
 """
 
 
-def measured(mode: str, store: bool | None, seconds: int) -> list[float]:
+def measured(mode: str, store: bool | None, seconds: int, *, calls: bool) -> list[float]:
     """Microseconds of one run, as in FIGURES."""
     sink = SinkProcess()
     try:
         sink.mode(**MODES[mode])
         with tempfile.TemporaryDirectory() as folder:
             plan = {"url": sink.url, "home": str(Path(folder) / "home"), "store": store}
-            plan |= {"rate": 1_000, "seconds": seconds}
+            plan |= {"rate": 1_000, "seconds": seconds, "calls": calls}
             command = [sys.executable, "-c", PROGRAM, json.dumps(plan)]
             ended = subprocess.run(command, capture_output=True, text=True, check=True, env=bare_environment())
     finally:
@@ -78,13 +80,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--calls", action="store_true", help="each span is a model call: priced and counted, too")
     asked = parser.parse_args()
     cases: list[tuple[str, str, bool | None]] = [("healthy", "no pipeline", None)]
     cases += [(mode, name, store) for name, store in (("journal", True), ("memory", False)) for mode in MODES]
     found: dict[tuple[str, str], list[list[float]]] = {(name, mode): [] for mode, name, _ in cases}
     for turn in range(asked.rounds):
         for mode, name, store in cases if turn % 2 else reversed(cases):
-            found[name, mode].append(measured(mode, store, asked.seconds))
+            found[name, mode].append(measured(mode, store, asked.seconds, calls=asked.calls))
     best = {case: [min(column) for column in zip(*runs, strict=True)] for case, runs in found.items()}
     print(f"microseconds a span, best of {asked.rounds}; load {os.getloadavg()[0]:.1f}\n")
     print("| | " + " | ".join(each.replace("_", " ") for each in FIGURES) + " | cpu p99 to healthy |")

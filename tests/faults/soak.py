@@ -87,7 +87,7 @@ class Soaked:
             f"{self.lost} spans and {self.lost_logs} log records were lost": self.lost + self.lost_logs,
             f"{self.waiting} records wait still": self.waiting,
             f"memory grows by {self.slope:.2f} MB in 10 minutes": self.slope > MOST_MB_PER_10_MIN,
-            f"open files went from {median(files[0])} to {median(files[1])}": median(files[1]) > median(files[0]),
+            f"open files went from {median(files[0]):g} to {median(files[1]):g}": median(files[1]) > median(files[0]),
             f"threads went from {max(threads[0])} to {max(threads[1])}": max(threads[1]) > max(threads[0]),
         }
         return [text for text, wrong in found.items() if wrong]

@@ -14,6 +14,7 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _CONTENT_WORDS = {"span_only": True, "span_and_event": True, "no_content": False, "event_only": False}
 _USER = re.compile(r"//[^/\s]*@")
+_QUERY = re.compile(r"(://[^?\s]*)\?[^\s]*")
 
 
 def text(raw: Any) -> str:
@@ -134,5 +135,5 @@ def pairs(raw: Any) -> tuple[tuple[str, str], ...]:
 
 
 def masked(raw: Any) -> Any:
-    """The value as it may be shown: without the user and password of a URL."""
-    return _USER.sub("//***@", raw) if isinstance(raw, str) else raw
+    """The value as it may be shown: without the user, password and query of a URL."""
+    return _QUERY.sub(r"\1?***", _USER.sub("//***@", raw)) if isinstance(raw, str) else raw

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from spanwatch.core.exports import Export
+from spanwatch.core.values import masked
 from spanwatch.otel.bounded import Bounded
 from spanwatch.otel.clearing import Clearing
 from spanwatch.otel.exporters import CountedLogs, CountedMetrics, CountedSpans, Tally, maker
@@ -91,7 +92,7 @@ class Way(Protocol):
 def span_outlet(export: Export, clearing: Clearing, only_scope: str | None = None) -> tuple[Outlet, SpanProcessor]:
     """Spans in batches, by the stock exporter; with `only_scope` only those of one instrumentation scope."""
     tally = Tally()
-    exporter = CountedSpans(maker(export), tally, clearing, f"spans to {export.target}")
+    exporter = CountedSpans(maker(export), tally, clearing, f"spans to {masked(export.target)}")
     batch = BatchSpanProcessor(exporter)
     outlet = Outlet(export, tally, batch.force_flush, batch.shutdown, exporter.shutdown)
     return outlet, _SpanFeed(batch, tally, only_scope)
@@ -100,7 +101,7 @@ def span_outlet(export: Export, clearing: Clearing, only_scope: str | None = Non
 def log_outlet(export: Export, clearing: Clearing) -> tuple[Outlet, LogRecordProcessor]:
     """Log records in batches, by the stock exporter."""
     tally = Tally()
-    exporter = CountedLogs(maker(export), tally, clearing, f"log records to {export.target}")
+    exporter = CountedLogs(maker(export), tally, clearing, f"log records to {masked(export.target)}")
     batch = BatchLogRecordProcessor(exporter)
     return Outlet(export, tally, batch.force_flush, batch.shutdown, exporter.shutdown), _LogFeed(batch, tally)
 
@@ -113,7 +114,7 @@ def metric_outlet(
     The exporter rides on the live reader, which is among the readers then; one that wants other sums has its own.
     """
     tally = Tally()
-    exporter = CountedMetrics(maker(export), tally, clearing, only_scope, f"metrics to {export.target}")
+    exporter = CountedMetrics(maker(export), tally, clearing, only_scope, f"metrics to {masked(export.target)}")
     if live is not None and rides(exporter):
         return _riding(export, tally, exporter, live)
     reader = PeriodicExportingMetricReader(exporter)

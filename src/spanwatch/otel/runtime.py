@@ -19,6 +19,7 @@ from spanwatch.core.health import thresholds_from
 from spanwatch.core.prices import PriceBook
 from spanwatch.core.redact import MAX_REDACTED, redact, rules_from
 from spanwatch.core.settings import Settings
+from spanwatch.core.values import masked
 from spanwatch.otel.alerts.starting import Watch
 from spanwatch.otel.attachments import Logs, Metrics, Taps, Traces
 from spanwatch.otel.bounded import left, wait
@@ -270,8 +271,9 @@ class Runtime:
         recorded = self._worker.drain(left(deadline))
         begun = [(outlet, outlet.owed(), begin(outlet, deadline)) for outlet in self.outlets]
         rest = [(outlet, outlet.left(before, tried=wait(tried, deadline))) for outlet, before, tried in begun]
-        owed = (Undelivered(outlet.export.signal, count, outlet.export.target) for outlet, count in rest if count)
-        return Flushed(recorded, tuple(owed), self.delivery.accounts())
+        owed = [(each.export, count) for each, count in rest if count]
+        told = (Undelivered(export.signal, count, str(masked(export.target))) for export, count in owed)
+        return Flushed(recorded, tuple(told), self.delivery.accounts())
 
     def _in_child(self) -> None:
         """After a fork: a process of its own, with its own id, counts from zero and connections."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from spanwatch.otel.guard import say
 
-CALM_S = 10.0  # without a loss for this long, loss has ended
-AGAIN_S = 30.0  # between two outages that are told
+CALM_S = 30.0  # without a loss for this long, loss has ended
+AGAIN_S = 30.0  # between two outages that are told, and between two odd answers
 AFTER_FAILURES = 3
 AFTER_S = 5.0
 
@@ -21,6 +21,7 @@ class Telling:
     _losing: bool
     _lost: int
     _told_at: float
+    _odd_at: float
 
     def __init__(self, what: str, kept: Callable[[], str], clock: Callable[[], float] = time.monotonic) -> None:
         self._what, self._kept, self._clock = what, kept, clock
@@ -44,8 +45,10 @@ class Telling:
         if self._down:
             self._down = False
             say("%s are delivered again", self._what)
-        if text and text not in self._odd and len(self._odd) < 16:
+        now = self._clock()
+        if text and text not in self._odd and len(self._odd) < 16 and now - self._odd_at >= AGAIN_S:
             self._odd.add(text)
+            self._odd_at = now
             say("%s: the collector took a request, but %s; this is said once", self._what, text)
 
     def losing(self, reason: str, count: int) -> None:
@@ -79,3 +82,4 @@ class Telling:
         self._told_at = -AGAIN_S
         self._losing, self._lost, self._lost_at = False, 0, 0.0
         self._odd: set[str] = set()
+        self._odd_at = -AGAIN_S
