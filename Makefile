@@ -32,12 +32,13 @@ format: $(READY) ## format the code and mend what can be mended
 bench: $(READY) ## measure what one call costs beside other instrumentations (installs them outside the checkout)
 	@$(PY) -m benchmarks.bench_calls
 
-pictures: $(READY) ## draw docs/pictures: the concepts, the demo, the examples, the live view and the report, and with `make stack` and npm the dashboards
+pictures: $(READY) ## draw docs/pictures: the concepts, the demo, the examples, the live view and the report, with `make stack` and npm the dashboards, with FRAMEWORKS=PYTHON of that group's environment the frameworks
 	@$(PY) -m docs.pictures.draw_concepts
 	@$(PY) -m docs.pictures.draw
 	@$(PY) -m docs.pictures.draw_examples
 	@$(PY) -m docs.pictures.draw_views
 	@$(PY) -m docs.pictures.draw_grafana
+	@if [ -n "$(FRAMEWORKS)" ]; then $(FRAMEWORKS) -m docs.pictures.draw_frameworks; fi
 
 generate: $(READY) ## write docs/reference, Prometheus' rules, grafana/dashboards and the ConfigMaps anew from the code
 	@$(PY) -m spanwatch.generate.reference > docs/reference/telemetry.md

@@ -58,6 +58,19 @@ class Place:
             check=False,
         )
 
+    def verb(self, *words, **environ):
+        """Run a verb of the command line on what the programs left."""
+        return subprocess.run(
+            [PYTHON, "-m", "spanwatch", *words],
+            cwd=self.path,
+            env={**self.environ, **environ},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
     def app(self, code, *arguments, options=(), **environ):
         """Run a program under `spanwatch run`."""
         return self.run(PYTHON, str(self.write(code)), *arguments, options=options, **environ)

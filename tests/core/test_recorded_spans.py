@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from spanwatch.core.dialects import SpanFacts, is_genai, is_recognised, read_call
+from spanwatch.core.call import changed
+from spanwatch.core.dialects import Role, SpanFacts, is_genai, is_recognised, read_call, role_of, tool_of
+from spanwatch.core.prices import PriceBook
 
 RECORDED = sorted((Path(__file__).parent / "dialects" / "recorded").glob("*.json"))
 MINI = ("openai", "gpt-4o-mini", "gpt-4o-mini-2026-01-01")
@@ -14,11 +16,19 @@ FIVE = ("openai", "gpt-5", "gpt-5-2026-01-01")
 EMBEDDED = ("embeddings", "openai", "text-embedding-3-small", "text-embedding-3-small", (120, None, None, None, None))
 FAILED = ("chat", "openai", "gpt-4o-mini", None, None)
 SONNET = ("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5")
+CLAUDE = ("aws.bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", None)
+CUT = ("aws.bedrock", "claude-sonnet-4-5-20250929-v1:0")
 ALL, UNWRITTEN, UNREASONED = (120, 48, 64, 16, 24), (120, 48, 64, None, 24), (120, 48, 64, 16, None)
 FLASH = ("chat", "gcp.gen_ai", None, "gemini-2.5-flash", UNWRITTEN)
 # Operation, provider, models asked for and answering, tokens (input, output, cached, written, reasoning), in order.
 CALLS = {
     "anthropic": [("chat", *SONNET, UNREASONED)] * 3 + [("chat", *SONNET, (120, 49, 64, 16, None))],
+    "bedrock_botocore": [("chat", *CLAUDE, (72, 48, 24, 8, None))] * 2
+    + [("chat", *CLAUDE, (40, 48, None, None, None))],
+    "bedrock_openllmetry": [
+        *[("chat", *CUT, None, (72, 48, 24, 8, None))] * 2,
+        ("chat", *CUT, "claude-sonnet-4-5-20250929", (40, 48, None, None, None)),
+    ],
     "genai": [("chat", *MINI, ALL)] * 2 + [("chat", *MINI, None), EMBEDDED, ("chat", *FIVE, ALL), FAILED],
     "google_openinference": [FLASH] * 2,
     "google_openllmetry": [("generate_content", "gcp.gen_ai", "gemini-2.5-flash", *FLASH[3:])] * 2,
@@ -38,6 +48,7 @@ CALLS = {
         ("chat", "openai", None, FIVE[2], UNWRITTEN),  # a fetched response; told apart by its id, see otel/counted.py
         FAILED,
     ],
+    "mcp": [],
     "vercel": [
         *[("chat", *MINI, ALL)] * 2,
         ("chat", *FIVE, ALL),
@@ -102,3 +113,27 @@ def test_every_recording_names_its_packages_and_their_versions(path):
     versions = json.loads(path.read_text(encoding="utf-8"))["versions"]
     assert versions
     assert all(version[0].isdigit() for version in versions.values())
+
+
+def test_of_what_mcp_says_only_calls_of_tools_are_tools():
+    tools = [
+        (span["name"], tool_of(span["attributes"], span["name"]))
+        for span in spans(RECORDED[0].with_name("mcp.json"))
+        if role_of(span["attributes"], span["name"]) is Role.TOOL
+    ]
+    assert tools == [("tools/call weather", "weather"), ("MCP send tools/call weather", "weather")]
+
+
+def costs(name):
+    calls = (read(span) for span in spans(RECORDED[0].with_name(f"{name}.json")))
+    found = [PriceBook().price_call(changed(call, started_ns=1_790_000_000_000_000_000)) for call in calls]
+    return [(cost.nano_usd, cost.status.value, cost.reason) for cost in found]
+
+
+def test_bedrocks_counts_without_cached_tokens_are_priced_as_they_are():
+    """40 at 3.30 dollars a million, 24 read at 0.33, 8 written at 4.125, 48 made at 16.50."""
+    exact = 40 * 3_300 + 24 * 330 + 8 * 4_125 + 48 * 16_500
+    cut = 40 * 3_300 + 48 * 16_500
+    request, unknown = "request_model", "unknown_context"
+    assert costs("bedrock_botocore") == [(exact, "approximate", request)] * 2 + [(cut, "approximate", unknown)]
+    assert [cost[:2] for cost in costs("bedrock_openllmetry")] == [(exact, "approximate")] * 2 + [(cut, "approximate")]

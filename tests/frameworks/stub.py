@@ -1,7 +1,9 @@
-"""A server that speaks the protocols of Anthropic and Gemini. A prompt with the word "fail" gets an error."""
+"""A server that speaks the protocols of Anthropic, Gemini and Bedrock. A prompt with the word "fail" gets an error."""
 
 import json
+import struct
 import threading
+from binascii import crc32
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 TEXT = "amber birch"
@@ -18,6 +20,13 @@ GEMINI = {
     "cachedContentTokenCount": 64,
     "totalTokenCount": 168,
 }
+BEDROCK = {
+    "inputTokens": 40,  # without those read from and written to the cache
+    "cacheReadInputTokens": 24,
+    "cacheWriteInputTokens": 8,
+    "outputTokens": 48,
+    "totalTokens": 120,
+}
 
 
 class Stub:
@@ -33,12 +42,15 @@ class Stub:
             def do_POST(self):
                 asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
                 stub.seen.append((self.path, asked))
-                status, kind, text = answer(self.path, asked)
+                status, kind, body = answer(self.path, asked)
+                body = body if isinstance(body, bytes) else body.encode()
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(text.encode())))
+                if status != 200:
+                    self.send_header("x-amzn-errortype", "InternalServerException")
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(text.encode())
+                self.wfile.write(body)
 
             def log_message(self, *args):
                 pass
@@ -60,13 +72,20 @@ class Stub:
 def answer(path, asked):
     """Status, media type and body."""
     if "fail" in json.dumps(asked):
-        return 500, "application/json", json.dumps({"error": {"type": "api_error", "code": 500, "message": "a secret"}})
+        told = {"error": {"type": "api_error", "code": 500, "message": "a secret"}, "message": "a secret"}
+        return 500, "application/json", json.dumps(told)
     if path.endswith("/messages"):
         return events(asked) if asked.get("stream") else whole(message(asked))
     if ":streamGenerateContent" in path:
         return 200, "text/event-stream", "".join(f"data: {json.dumps(gemini(part))}\r\n\r\n" for part in TEXT.split())
     if ":generateContent" in path:
         return whole(gemini(TEXT))
+    if path.endswith("/converse"):
+        return whole(converse(asked))
+    if path.endswith("/converse-stream"):
+        return 200, "application/vnd.amazon.eventstream", b"".join(framed(*event) for event in conversed(asked))
+    if path.endswith("/invoke"):
+        return whole(message({"model": "claude-sonnet-4-5-20250929"}))
     return 404, "application/json", "{}"
 
 
@@ -110,3 +129,38 @@ def events(asked):
     ]
     lines = [f"event: {kind}\ndata: {json.dumps({'type': kind, **body})}\n\n" for kind, body in told]
     return 200, "text/event-stream", "".join(lines)
+
+
+def converse(asked):
+    said = {"text": TEXT}
+    if "toolConfig" in asked:
+        said = {"toolUse": {"toolUseId": "tool_1", "name": "weather", "input": {"city": "Oslo"}}}
+    return {
+        "output": {"message": {"role": "assistant", "content": [said]}},
+        "stopReason": "tool_use" if "toolConfig" in asked else "end_turn",
+        "usage": BEDROCK,
+        "metrics": {"latencyMs": 1},
+    }
+
+
+def conversed(asked):
+    whole_answer = converse(asked)
+    yield "messageStart", {"role": "assistant"}
+    for word in TEXT.split():
+        yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": word}}
+    yield "contentBlockStop", {"contentBlockIndex": 0}
+    yield "messageStop", {"stopReason": whole_answer["stopReason"]}
+    yield "metadata", {"usage": BEDROCK, "metrics": {"latencyMs": 1}}
+
+
+def framed(kind, body):
+    """An event as AWS frames it: lengths, their checksum, headers, payload, and the checksum of all of it."""
+    named = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
+    headers = b"".join(
+        struct.pack(">B", len(name)) + name.encode() + struct.pack(">BH", 7, len(value)) + value.encode()
+        for name, value in named.items()
+    )
+    payload = json.dumps(body).encode()
+    lengths = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    data = lengths + struct.pack(">I", crc32(lengths)) + headers + payload
+    return data + struct.pack(">I", crc32(data))

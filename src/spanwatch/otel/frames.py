@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanContext
 from spanwatch.core import names
 from spanwatch.core.attributes import Totals, Value, rollup_attributes, tool_attributes
 from spanwatch.core.call import Call, stated_cost
-from spanwatch.core.dialects import Role, inherited, role_of
+from spanwatch.core.dialects import Role, inherited, role_of, tool_of
 from spanwatch.core.sanitise import plain
 
 _ROLLED_UP = (Role.AGENT, Role.WORKFLOW)  # tuples: a set hashes its members, which enumerations are slow at
@@ -82,6 +82,12 @@ class Frame:
             if span is not None:
                 self._role = role_of(self.attributes, span.name)
         return self._role
+
+    @property
+    def tool(self) -> str | None:
+        """The tool that the span says it calls."""
+        span = self._span()
+        return None if span is None else tool_of(self.attributes, span.name)
 
     def known(self, role: Role | None) -> None:
         """Note what its attributes say at its start, so that nobody has to read them again."""
@@ -157,7 +163,7 @@ class Frames:
     def count_tool(self, frame: Frame) -> None:
         """Add a tool call that has ended to the spans around it; two spans for one call of a tool count once."""
         outer = self.outer(frame, Role.TOOL)
-        if outer is None or outer.attributes.get(names.TOOL_NAME) != frame.attributes.get(names.TOOL_NAME):
+        if outer is None or outer.tool != frame.tool:
             self._roll_up(frame, Totals.add_tool, tool_attributes, live=False)
 
     def totals(self, context: SpanContext) -> Totals | None:

@@ -137,6 +137,51 @@ def gemini():
     list(client.models.generate_content_stream(model="gemini-2.5-flash", contents="a word"))
 
 
+def bedrock_botocore():
+    from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
+
+    BotocoreInstrumentor().instrument()
+    bedrock()
+
+
+def bedrock_openllmetry():
+    from opentelemetry.instrumentation.bedrock import BedrockInstrumentor
+
+    BedrockInstrumentor().instrument()
+    bedrock()
+
+
+def bedrock():
+    import boto3
+    from botocore.config import Config as Settings
+
+    settings = Settings(retries={"total_max_attempts": 1})
+    client = boto3.client("bedrock-runtime", config=settings)
+    model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    asked = {"modelId": model, "messages": [{"role": "user", "content": [{"text": "a secret"}]}]}
+    client.converse(**asked)
+    list(client.converse_stream(**asked)["stream"])
+    body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9}
+    body["messages"] = [{"role": "user", "content": "a secret"}]
+    client.invoke_model(modelId=model, body=json.dumps(body))["body"].read()
+
+
+def mcp():
+    import asyncio
+
+    from mcp import Client, StdioServerParameters, stdio_client
+
+    from tests.frameworks import mcp_server
+
+    async def ask(server):
+        async with Client(server) as client:
+            await client.list_tools()
+            await client.call_tool("weather", {})
+
+    asyncio.run(ask(mcp_server.app))
+    asyncio.run(ask(stdio_client(StdioServerParameters(command=sys.executable, args=[mcp_server.__file__]))))
+
+
 def langfuse():
     from langfuse import Langfuse
     from langfuse.openai import OpenAI
@@ -177,6 +222,9 @@ PACKAGES = {
     anthropic: ("anthropic", "opentelemetry-instrumentation-anthropic"),
     google_openllmetry: ("google-genai", "opentelemetry-instrumentation-google-generativeai"),
     google_openinference: ("google-genai", "openinference-instrumentation-google-genai"),
+    bedrock_botocore: ("boto3", "opentelemetry-instrumentation-botocore"),
+    bedrock_openllmetry: ("boto3", "opentelemetry-instrumentation-bedrock"),
+    mcp: ("mcp",),
     langfuse: ("langfuse",),
     logfire: ("logfire",),
 }
@@ -210,6 +258,10 @@ def record(name):
             ANTHROPIC_BASE_URL=stub.url,
             ANTHROPIC_API_KEY="demo",
             GEMINI_URL=stub.url,
+            AWS_ACCESS_KEY_ID="demo",
+            AWS_SECRET_ACCESS_KEY="demo",
+            AWS_DEFAULT_REGION="us-west-2",
+            AWS_ENDPOINT_URL_BEDROCK_RUNTIME=stub.url,
             TRACELOOP_TRACE_CONTENT="false",
             OPENINFERENCE_HIDE_EMBEDDINGS_VECTORS="true",
         )

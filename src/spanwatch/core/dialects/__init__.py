@@ -7,6 +7,7 @@ there.
 
 from __future__ import annotations
 
+from spanwatch.core.dialects.mcp import tool_of
 from spanwatch.core.dialects.reading import merged, operation_of
 from spanwatch.core.dialects.spans import Role, SpanFacts, inherited, is_genai, is_recognised, read_call, role_of
 from spanwatch.core.dialects.values import provider_name
@@ -22,4 +23,5 @@ __all__ = [
     "provider_name",
     "read_call",
     "role_of",
+    "tool_of",
 ]

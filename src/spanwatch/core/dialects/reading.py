@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from spanwatch.core.dialects import conventions, frameworks, openinference, openllmetry
+from spanwatch.core.dialects import conventions, frameworks, mcp, openinference, openllmetry
 from spanwatch.core.dialects.values import Attributes, Fields, Table
 
 Further = Callable[[Attributes], Fields]
@@ -62,6 +62,7 @@ DIALECTS: tuple[Dialect, ...] = (
         frameworks.langfuse_operation,
         frameworks.LANGFUSE,
     ),
+    Dialect("mcp", operation=mcp.operation, mark=mcp.METHOD),
 )
 _READ = frozenset(
     name

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from spanwatch.core import names
 from spanwatch.core.call import USAGE_FIELDS, Call, CallStatus, call_of, usage_of
-from spanwatch.core.dialects import frameworks, openinference, openllmetry
+from spanwatch.core.dialects import bedrock, frameworks, openinference, openllmetry
 from spanwatch.core.dialects.conventions import INHERITED
 from spanwatch.core.dialects.reading import merged, operation_of
 from spanwatch.core.dialects.values import Attributes, Fields, read, text
@@ -76,7 +76,9 @@ def read_call(span: SpanFacts, call_id: str) -> Call | None:
     if operation not in names.PRICED_OPERATIONS:
         return None
     fields = merged(span.attributes)
-    if (span.scope.partition(".")[0], fields.get("provider")) in _EXCLUSIVE:
+    if span.scope in bedrock.SCOPES:
+        fields = _inclusive(fields, bedrock.doubts(span.scope, span.attributes))
+    elif (span.scope.partition(".")[0], fields.get("provider")) in _EXCLUSIVE:
         fields = _inclusive(fields)
     usage = {unit: fields.pop(unit) for unit in _UNITS.intersection(fields)}
     status, error_type = _outcome(span, fields.pop("error_type", None))
@@ -101,12 +103,12 @@ def inherited(attributes: Attributes, role: Role | None) -> Fields:
     return found
 
 
-def _inclusive(fields: Fields) -> Fields:
-    """Counts that leave cached tokens out of the input, as all others have them."""
+def _inclusive(fields: Fields, further: bedrock.Context = ()) -> Fields:
+    """Counts that leave cached tokens out of the input, as all others have them; `further` of the price's context."""
     if fields.get("input_tokens") is None:
         return fields
     cached = (fields.get("cache_read_tokens") or 0) + (fields.get("cache_write_tokens") or 0)
-    context = (*fields.get("price_context", ()), ("convention", "inclusive"))
+    context = (*fields.get("price_context", ()), ("convention", "inclusive"), *further)
     return {**fields, "input_tokens": fields["input_tokens"] + cached, "price_context": context}
 
 
@@ -123,7 +125,7 @@ def _outcome(span: SpanFacts, error_type: str | None) -> tuple[CallStatus, str |
 
 _UNITS = frozenset(USAGE_FIELDS)
 _CARRIED = frozenset({names.AGENT_NAME, names.CONVERSATION_ID})  # stamped on any span below an agent or request
-_PREFIXES = ("gen_ai.", "llm.", "traceloop.", "openinference.", "langfuse.observation.", "ai.operationId")
+_PREFIXES = ("gen_ai.", "llm.", "traceloop.", "openinference.", "langfuse.observation.", "ai.operationId", "mcp.")
 _BARE_SPANS = frozenset({"openai.response"})  # started without attributes, after the fact
 _EXCLUSIVE = frozenset({("openlit", "anthropic")})  # first word of the scope: its input leaves out cached tokens
 _PARTS = frozenset({"raw_gen_ai_request"})  # LiteLLM's second span of one call
