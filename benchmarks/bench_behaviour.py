@@ -152,10 +152,11 @@ def _told(found: dict[str, Any]) -> str:
 _LOST = f"""\
 ## What it loses, and what it can refuse
 
-{losses.CALLS} calls each, sent to a collector of this project by the contender's own exporter, or by the SDK's
-batches and OTLP exporter where it has none; how many arrived. *Killed*: SIGKILL after the last call, then the next process. *Away*: the collector refuses connections, until
-a process has ended and the next one runs, or for the first {losses.AWAY_S} s of a process that lives {losses.AFTER_S} s
-longer. *Budgets*: whether a function, class or option of the package is named after a budget or a limit of money.
+{losses.CALLS} calls each, sent to a collector of this project by the contender's own exporter, or by the SDK's batches
+and OTLP exporter where it has none; how many arrived. *Killed*: SIGKILL after the last call, then the next process.
+*Away*: the collector refuses connections, until a process has ended and the next one runs, or for the first
+{losses.AWAY_S} s of a process that lives {losses.AFTER_S} s longer. *Budgets*: whether a function, class or option of
+the package is named after a budget or a limit of money.
 Many more kinds, on spanwatch and on the SDK's own processor, by which most of the others send: [faults](faults.md).
 """
 _JUDGEMENT = """\
