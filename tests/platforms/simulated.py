@@ -21,6 +21,7 @@ import runpy
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -69,6 +70,7 @@ class Absent(importlib.abc.MetaPathFinder):
 
 def take_away(platform):
     tempfile._O_TMPFILE_WORKS = False  # the library asks what it was built for, not what is there
+    subprocess._USE_POSIX_SPAWN = False
     gone = stubs.modules_missing(platform)
     for name in gone:
         sys.modules.pop(name, None)
