@@ -115,6 +115,17 @@ def test_every_verb_option_module_file_and_extra_that_a_page_names_exists(page):
         assert set(re.findall(r"(?:^|[\s;])make ([a-z]+)(?=$| [A-Z]+=)", line)) <= targets, line
 
 
+NEEDED = {"spanwatch top": "top", "--html ": "html", "spanwatch rules check": "rules"}
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_names_the_extras_that_its_commands_need(page):
+    told = "\n".join(commands(page))
+    wanted = {extra for start, extra in NEEDED.items() if start in told and f"{start} --once" not in told}
+    named = re.findall(r"spanwatch\[([\w,]+)\]|extra: (\w+)", page.read_text(encoding="utf-8"))
+    assert wanted <= {word for pair in named for part in pair for word in part.split(",")}
+
+
 def test_a_wrong_option_and_a_wrong_verb_are_noticed():
     assert wrong_options("report", "--since 1h --sinze 1h -o") == ["--sinze"]
     assert list(of_spanwatch("A=1 spanwatch reports --x | head && spanwatch run --y -- spanwatch")) == [
