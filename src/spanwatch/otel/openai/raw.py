@@ -126,13 +126,7 @@ class Bytes:
                 raise
             finally:
                 call.reading = False
-            data = listener.finish() if piece is None else listener.feed(piece)
-            if chunk_size is None:
-                if data:
-                    yield data
-            else:
-                kept += data
-                yield from rechunked(kept, chunk_size)
+            yield from _shaped(kept, listener.finish() if piece is None else listener.feed(piece), chunk_size)
             if piece is None:
                 break
         if kept:
@@ -150,14 +144,8 @@ class Bytes:
                 raise
             finally:
                 call.reading = False
-            data = listener.finish() if piece is None else listener.feed(piece)
-            if chunk_size is None:
-                if data:
-                    yield data
-            else:
-                kept += data
-                for chunk in rechunked(kept, chunk_size):
-                    yield chunk
+            for chunk in _shaped(kept, listener.finish() if piece is None else listener.feed(piece), chunk_size):
+                yield chunk
             if piece is None:
                 break
         if kept:
@@ -213,3 +201,12 @@ class _Body:
         if self._room >= 0:
             whole_body(self._call, b"".join(self._pieces))
         return b""
+
+
+def _shaped(kept: bytearray, data: bytes, chunk_size: int | None) -> Iterator[bytes]:
+    """Data as it came, or in chunks of a size; what is short of one stays in `kept`."""
+    if chunk_size is not None:
+        kept += data
+        yield from rechunked(kept, chunk_size)
+    elif data:
+        yield data
