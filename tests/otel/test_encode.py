@@ -27,7 +27,7 @@ def ended(name="invoke_agent x", attributes=None, *, change=lambda _span: None, 
 
 def same(span):
     line = span_line(span, plain(span.attributes or {}))
-    assert line == frame("span", span_body(span))
+    assert line == frame("span", span_body(span, span.attributes))
     return unframe(line.rstrip(b"\n"))
 
 

@@ -36,9 +36,9 @@ _STANDARD = Border()
 
 
 def span_line(span: ReadableSpan, attributes: Mapping[str, Any], border: Border = _STANDARD) -> bytes:
-    """A span with these attributes as a journal record; `frame("span", span_body(span))` in half the time for most."""
+    """A span with these attributes as a journal record; what `span_body` says in a third of the time for most."""
     plain = _plain_text(span, attributes, border)
-    return frame("span", span_body(span, border)) if plain is None else framed(plain)
+    return frame("span", span_body(span, attributes, border)) if plain is None else framed(plain)
 
 
 def _plain_text(span: ReadableSpan, attributes: Mapping[str, Any], border: Border) -> str | None:
@@ -82,14 +82,14 @@ def _scope_text(name: str, version: str | None, schema_url: str | None) -> str:
     return encode([name, version or None, schema_url or None])
 
 
-def span_body(span: ReadableSpan, border: Border = _STANDARD) -> dict[str, Any]:
-    """A span, whole: values made safe and without secrets, what is empty left out."""
+def span_body(span: ReadableSpan, attributes: Mapping[str, Any], border: Border = _STANDARD) -> dict[str, Any]:
+    """A span with these attributes, whole: values made safe and without secrets, what is empty left out."""
     safe = border.cleaner()
     body = _bare(span, safe)
     body["kd"] = span.kind.value
-    attributes = safe.attributes(span.attributes)
-    if attributes:
-        body["a"] = attributes
+    cleaned = safe.attributes(attributes)
+    if cleaned:
+        body["a"] = cleaned
     events, links, status, scope = span.events, span.links, span.status, span.instrumentation_scope
     if events:
         body["ev"] = [[safe.value(e.name), e.timestamp, safe.attributes(e.attributes)] for e in events]

@@ -106,7 +106,8 @@ class Pipeline:
         if verdict.duplicate:
             found[names.CALL_DUPLICATE] = True
             return found
-        self._tell(NonRecordingSpan(context), verdict.call)
+        if self._details is not None or verdict.call.status is CallStatus.ERROR:
+            self._tell(NonRecordingSpan(context), verdict.call)
         usage, cost = verdict.call.usage, verdict.call.cost
         if usage is not None and usage is not call.usage and usage != call.usage:
             found.update(usage_attributes(usage))

@@ -22,10 +22,11 @@ from spanwatch.otel.frames import Frame
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal
 from spanwatch.otel.pipeline import Pipeline
-from spanwatch.otel.rebuilt import discreet, extended
+from spanwatch.otel.rebuilt import Rebuilt, discreet
 
 _HALF = (1 << 64) - 1
 _CALLS = (Role.INFERENCE, Role.EMBEDDINGS)
+_NOTHING: Mapping[str, Any] = {}
 _INNER = names.SCOPE + "."
 _TOLD = frozenset({names.INVOKE_AGENT, names.INVOKE_WORKFLOW})  # of ours: who ends them tells their tool calls
 _STAMPED = frozenset({names.INVOKE_AGENT, names.INVOKE_WORKFLOW, names.EXECUTE_TOOL})  # our own begin with all of it
@@ -74,24 +75,26 @@ class CallProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Count, journal, pass on."""
-        given = _attributes(span)
+        given = said = _attributes(span)
         try:
-            passed = self._read(span, given)
+            further = self._read(span, given)
+            said = {**given, **further} if further else given
         except Exception as error:  # noqa: BLE001 (see above)
-            passed = span
             self._guard.failed("reading a span", error)
         if self._engine_scope is not None and _scope(span).startswith(self._engine_scope):
-            quiet = self._guard.run("keeping content off", discreet, passed, content_on=self._content_on)
+            quiet = self._guard.run("keeping content off", discreet, span, said, content_on=self._content_on)
             if quiet is None:
                 return
-            passed = quiet
+            span, said = quiet
         if self._keeper is not None and span.context is not None and span.context.trace_flags.sampled:
             try:
-                self._keep(passed, given if passed is span else _attributes(passed), self._keeper)
+                self._keep(span, said, self._keeper)
             except Exception as error:  # noqa: BLE001 (see above)
                 self._guard.failed("journaling a span", error)
+        if self._inner and said is not given:
+            span = Rebuilt(span, said)
         for processor in self._inner:
-            self._guard.run("a span processor", processor.on_end, passed)
+            self._guard.run("a span processor", processor.on_end, span)
 
     def shutdown(self) -> None:
         """Shut the inner processors down."""
@@ -120,26 +123,25 @@ class CallProcessor(SpanProcessor):
         elif frame is not None:
             frame.tells = operation in _TOLD
 
-    def _read(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> ReadableSpan:
-        """The span itself, or for a foreign model call its copy with cost."""
+    def _read(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a foreign model call is told beside its own attributes: its cost."""
         context = span.context
         if context is None or not attributes or names.CALL_ID in attributes:
-            return span
+            return _NOTHING
         if names.OUTCOME in attributes:
             self._ended(self._frames.of(context.span_id))
-            return span
+            return _NOTHING
         if not is_genai(attributes, span.name):
-            return span
+            return _NOTHING
         frame = self._frames.of(context.span_id)
         if frame is not None and frame.ended:  # a call of ours whose span lost its attributes
-            return span
+            return _NOTHING
         call = read_call(_facts(span, attributes, context), f"{context.trace_id & _HALF:016x}{context.span_id:016x}")
         if call is None:
             self._none(frame, span, attributes)
-            return span
+            return _NOTHING
         tags = attributes.get(names.TAGS)
-        told = self._pipeline.observe(call, context, tags if isinstance(tags, tuple) else ())
-        return extended(span, attributes, told)
+        return self._pipeline.observe(call, context, tags if isinstance(tags, tuple) else ())
 
     def _none(self, frame: Frame | None, span: ReadableSpan, attributes: Mapping[str, Any]) -> None:
         """A GenAI span that is no call after all, perhaps against what it said at its start."""
@@ -169,7 +171,7 @@ class CallProcessor(SpanProcessor):
         try:
             line = span_line(span, attributes, self._border)
         except Exception:  # noqa: BLE001 (a value's own methods run here)
-            keeper.append("span", span_body(span, self._border))
+            keeper.append("span", span_body(span, attributes, self._border))
         else:
             keeper.put(line)
 

@@ -11,7 +11,6 @@ from opentelemetry.trace import Link, SpanContext, Status
 
 from spanwatch.core import names
 from spanwatch.core.dialects.openllmetry import HEADERS, SCHEMA
-from spanwatch.core.sanitise import plain
 
 _QUOTING = (names.EXCEPTION_MESSAGE, "exception.stacktrace")
 
@@ -63,21 +62,17 @@ class Rebuilt(ReadableSpan):
         return self._dropped[2]
 
 
-def extended(span: ReadableSpan, attributes: Mapping[str, Any], further: Mapping[str, Any]) -> ReadableSpan:
-    """The span, which has these attributes, with further ones."""
-    return Rebuilt(span, {**attributes, **further})
-
-
-def discreet(span: ReadableSpan, *, content_on: bool) -> ReadableSpan:
-    """The span without request headers, schemas and exception texts; the last two may quote content that is off."""
-    attributes = dict(plain(span.attributes or {}))
-    leaks = [
-        name for name in ((HEADERS,) if content_on else (HEADERS, SCHEMA)) if attributes.pop(name, None) is not None
-    ]
+def discreet(
+    span: ReadableSpan, attributes: Mapping[str, Any], *, content_on: bool
+) -> tuple[ReadableSpan, Mapping[str, Any]]:
+    """Span and attributes without request headers, schemas and exception texts: the last two quote content, if off."""
+    leaks = (HEADERS,) if content_on else (HEADERS, SCHEMA)
+    if not attributes.keys().isdisjoint(leaks):
+        attributes = {name: value for name, value in attributes.items() if name not in leaks}
     if content_on or not (span.events or span.status.description):
-        return Rebuilt(span, attributes) if leaks else span
+        return span, attributes
     events = [Event(event.name, _unquoted(event.attributes), event.timestamp) for event in span.events]
-    return Rebuilt(span, attributes, events, Status(span.status.status_code))
+    return Rebuilt(span, attributes, events, Status(span.status.status_code)), attributes
 
 
 def _unquoted(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
