@@ -87,7 +87,9 @@ def known(verb):
 
 def of_spanwatch(text):
     """The words behind each `spanwatch` in a command line, up to the program that it runs."""
-    for found in re.findall(r"(?<![\w./-])spanwatch ([a-z]+)(?= |$)([^|&;)`\n]*)", text):
+    for found in (
+        () if "pip install" in text else re.findall(r"(?<![\w./-])spanwatch ([a-z]+)(?= |$)([^|&;)`\n]*)", text)
+    ):
         if found[0] != "import":
             yield found[0], found[1].split(" -- ")[0]
 

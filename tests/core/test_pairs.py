@@ -84,4 +84,4 @@ def test_what_is_remembered_is_bounded():
         assert (
             pairs({"user.id": f"user {index}"}) == json.dumps({"user.id": f"user {index}"}, separators=(",", ":"))[1:-1]
         )
-    assert remembered.text.cache_info().currsize <= 2_048
+    assert remembered.text.cache_info().currsize <= 1_024

@@ -104,17 +104,17 @@ def weather(city: str = "") -> str:
     "The weather of a city."
     return "mild"
 desk = Agent(name="desk", model="gpt-4o-mini", tools=[weather])
-Runner.run_sync(desk, "hi")
-async def streamed():
-    async for _ in Runner.run_streamed(Agent(name="plain", model="gpt-4o-mini"), "a word").stream_events():
-        pass
-asyncio.run(streamed())
 from agents import ModelSettings
 failing = ModelSettings(extra_headers={"X-Demo": '{"status": 400}'})
-try:
-    Runner.run_sync(Agent(name="plain", model="gpt-4o-mini", model_settings=failing), "a word")
-except openai.BadRequestError:
-    pass
+async def main():
+    await Runner.run(desk, "hi")
+    async for _ in Runner.run_streamed(Agent(name="plain", model="gpt-4o-mini"), "a word").stream_events():
+        pass
+    try:
+        await Runner.run(Agent(name="plain", model="gpt-4o-mini", model_settings=failing), "a word")
+    except openai.BadRequestError:
+        pass
+asyncio.run(main())
 """
 PYDANTIC_AI = """
 import asyncio

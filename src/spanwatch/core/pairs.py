@@ -32,7 +32,7 @@ def pairs(attributes: Mapping[str, Any]) -> str:
     return ",".join([text(*item) if type(item[1]) is str else _other(*item) for item in attributes.items()])
 
 
-@lru_cache(2_048)
+@lru_cache(1_024)
 def text(name: str, value: str) -> str:
     """One pair of a name and a text. Raises as `pairs` does."""
     return _key(name) + _quoted(value)
@@ -47,7 +47,7 @@ def _other(name: str, value: Any) -> str:
     if kind is float and isfinite(value):
         return f"{_key(name)}{value!r}"
     if kind is tuple and all(type(item) is str for item in value):
-        return f"{_key(name)}[{','.join(map(_quoted, value))}]"
+        return f"{_key(name)}[{','.join(map(_listed, value))}]"
     raise NotPlain
 
 
@@ -58,8 +58,10 @@ def _key(name: str) -> str:
     return f"{_quoted(name)}:"
 
 
-@lru_cache(1_024)
 def _quoted(value: str) -> str:
     if type(value) is not str or len(value) > SHORT or not value.isascii() or NO_RULES.may_hold(value):
         raise NotPlain  # what is not ASCII may have lone surrogates
     return quote(value)
+
+
+_listed = lru_cache(256)(_quoted)
