@@ -75,6 +75,11 @@ class Courier:
         """Wait for the end; whether it came."""
         return self._daemon.join(timeout)
 
+    @property
+    def failing(self) -> int:
+        """How often in a row it failed."""
+        return self._failures
+
     def _loop(self) -> None:
         while True:
             with self._condition:
