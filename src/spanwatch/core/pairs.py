@@ -1,7 +1,7 @@
 """Attributes as pairs of a JSON object, for those that leave as they are; what was just said is remembered.
 
-Most texts of a span are those of the span before: the names of agents, tools and models, and their types. What may
-hold a secret is not remembered.
+Most texts of a span are those of the span before: the names of agents, tools and models, and their types. What looks
+like a secret is not remembered; what only the application's own rules call one is, in memory, and the caller asks them.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ _STANDARD = Border()
 
 
 def span_line(span: ReadableSpan, attributes: Mapping[str, Any], border: Border = _STANDARD) -> bytes:
-    """A span with these attributes as a journal record; what `span_body` says in a third of the time for most."""
+    """A span with these attributes as a journal record; what `span_body` says, in less time for most."""
     plain = _plain_text(span, attributes, border)
     return frame("span", span_body(span, attributes, border)) if plain is None else framed(plain)
 

@@ -216,8 +216,6 @@ class Frames:
         """The agent, user and conversation that a call lacks, from the nearest enclosing spans that name them."""
         if frame.parent is None:
             return {}
-        if frame.parent is None:
-            return {}
         missing = {field for field in _INHERITED if getattr(call, field) is None}
         found: dict[str, Any] = {}
         for around in frame.enclosing():

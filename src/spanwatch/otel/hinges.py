@@ -15,21 +15,20 @@ class SpanHinge(SpanProcessor):
 
     def __init__(self, target: SpanProcessor | None) -> None:
         self._target = target
-        if target is not None:  # a call less on every span's path
-            self.on_start = target.on_start  # type: ignore[method-assign]  # until `off()`
-            self.on_end = target.on_end  # type: ignore[method-assign]  # until `off()`
 
     def off(self) -> None:
         """Do nothing from now on."""
         self._target = None
-        self.__dict__.pop("on_start", None)
-        self.__dict__.pop("on_end", None)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """See `SpanProcessor`."""
+        if self._target is not None:
+            self._target.on_start(span, parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
         """See `SpanProcessor`."""
+        if self._target is not None:
+            self._target.on_end(span)
 
     def shutdown(self) -> None:
         """See `SpanProcessor`."""

@@ -158,7 +158,7 @@ class Journal:
         return self._fail(OSError("no space left for a whole record"))
 
     def _unlinked(self, now: float) -> bool:
-        """Whether somebody removed the segment; asked at most every LOOK_S."""
+        """Whether somebody removed the segment; who asks waits LOOK_S before asking again."""
         self._looked_at = now
         try:
             return os.fstat(self._fd).st_nlink == 0

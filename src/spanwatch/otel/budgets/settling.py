@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 
 from spanwatch.core.budgets import Crossing
 from spanwatch.core.errors import LedgerUnavailable
+from spanwatch.otel.bounded import left
 from spanwatch.otel.daemon import Daemon
 from spanwatch.otel.guard import Guard, say
 from spanwatch.store.ledger import Ledger
@@ -171,7 +172,7 @@ class Settling:
         drained = self.drain(timeout)
         self._stopped = True
         self.soon(None)
-        self._daemon.join(max(0.0, deadline - time.monotonic()))
+        self._daemon.join(left(deadline))
         if self._outbox is not None:
             self._outbox.close()
         return drained

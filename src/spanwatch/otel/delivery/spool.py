@@ -134,9 +134,8 @@ class Spool:
                     self._others.append(taken)
         self._more = len(self._others) >= AT_ONCE
         self.settle()
-        excess = (
-            sum(segment.size for segment in found if is_owed(segment)) - self._most_bytes
-        )  # others go by themselves
+        owed = sum(segment.size for segment in found if is_owed(segment))  # the others go by themselves
+        excess = owed - self._most_bytes
         if excess > 0:
             self._give_up(excess)
 

@@ -100,8 +100,6 @@ class Run:
         Raises:
             BudgetExceeded: a budget has nothing left; the run has ended as refused.
         """
-        if self._telemetry.budgets is None:
-            return
         budgets = self._budgets()
         if budgets is not None:
             known = self._spends(budgets)
