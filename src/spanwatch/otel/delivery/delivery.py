@@ -43,6 +43,7 @@ class Delivery:
         self._resource, self._count, self._guard = resource, count, guard
         self._lanes: dict[Signal, Lane] = {}
         self._journal: Journal | None = None
+        self._begun = False
         home = Path(settings.home).absolute()
         self.spool = Spool(home, settings.journal_bytes, self._gave_up) if settings.store else None
 
@@ -68,7 +69,7 @@ class Delivery:
                 self.spool.lanes = frozenset(self._lanes)
         lane.is_open, lane.only_scope = True, only_scope
         self._begin_anew()
-        if self._journal is not None:
+        if self._begun:  # now: from Python 3.12 on no thread can be started while the interpreter shuts down
             lane.start()
         return lane
 
@@ -81,7 +82,7 @@ class Delivery:
 
     def attach(self, journal: Journal | None) -> None:
         """The journal is there, or there will be none: begin to send."""
-        self._journal = journal
+        self._journal, self._begun = journal, True
         for lane in self._lanes.values():
             lane.journal = journal
             lane.start()
