@@ -9,7 +9,8 @@
     ├── LedgerUnavailable                  a budget ledger cannot be reached or used in time
     ├── UsageError (ValueError)            a command line asks for something that cannot be
     ├── StoreError                         the store cannot be opened or read
-    └── PriceDataError (ValueError)        a price file fails its checks; the last good one is kept
+    ├── PriceDataError (ValueError)        a price file fails its checks; the last good one is kept
+    └── StackError                         a program of the local stack is missing, does not start or does not end
 
 Telemetry itself raises none of them into the application, except `BudgetExceeded` and `CircuitOpen` by contract:
 only functions called by name do.
@@ -43,11 +44,11 @@ class BudgetExceeded(SpanwatchError):  # noqa: N818 (what happened, not what bro
     """A call was refused before any byte left: it might cost more than the budget has left.
 
     `limit`, `spent`, `reserved` (by calls in flight) and `estimate` (the most that the call may take) are USD as
-    `Decimal`, or whole tokens where it is the budget's tokens that do not suffice. `estimate` is 0 where no call
-    was made yet but nothing is left, and None when the call has
-    no price and the budget denies such calls. `resets_at` is the next time (with zone) that room comes back by itself,
-    None when it never does. `scope` is empty for a budget of everything. `reason` is set, and `spent` and `reserved`
-    are None, where the ledger could not be asked and the budget is closed then.
+    `Decimal`, or whole tokens where it is the budget's tokens that do not suffice. `estimate` is 0 where no call was
+    made yet but nothing is left, and None when the call has no price and the budget denies such calls. `spent` and
+    `reserved` are None where the ledger was not asked: for such a call, and where it could not be used and the budget
+    is closed then; only there `reason` is set. `resets_at` is the next time (with zone) that room comes back by itself,
+    None when it never does. `scope` is empty for a budget of everything.
     """
 
     __module__ = "spanwatch"  # where it is imported from: tracebacks and `error.type` name it so

@@ -46,7 +46,7 @@ def test_a_refusal_in_tokens_speaks_of_tokens():
 
 def test_a_call_without_a_price_is_refused_with_its_own_words():
     error = unpriced(Budget("b", 5, on_unknown="deny").counter({}, NOON))
-    assert error.estimate is None
+    assert (error.limit, error.spent, error.reserved, error.estimate) == (5, None, None, None)
     assert str(error) == (
         "budget 'b' (everything) refuses calls without a price: give the model a price, or set on_unknown of the budget"
     )

@@ -127,10 +127,7 @@ def _derived(budget: Budget) -> dict[str, Any]:
     if not callable(budget.estimate):
         _one_of("estimate", budget.estimate, ("full", "resize"), " or a callable (Asked, Estimate) -> Amount")
     levels, conditions = _levels(budget.levels), conditions_of(budget.match)
-    per = (budget.per,) if isinstance(budget.per, str) else tuple(budget.per)
-    scopes = tuple(attribute(name) for name in per)
-    if len(set(scopes)) < len(scopes):
-        raise ValueError(f"per names an attribute twice: {', '.join(per)}")
+    scopes = _scopes(budget.per)
     ppm = tuple(round(level * PPM) for level in levels)
     return {
         "per": scopes,
@@ -170,6 +167,16 @@ def _tokens(count: object) -> int:
     if not 1 <= count <= MOST:
         raise ValueError(f"tokens must be from 1 to {MOST}, not {count}")
     return count
+
+
+def _scopes(per: object) -> tuple[str, ...]:
+    if not isinstance(per, Iterable):
+        raise TypeError(f"per must be the name of an attribute or several, such as 'user', not {per!r}")
+    given = (per,) if isinstance(per, str) else tuple(per)
+    scopes = tuple(attribute(name) for name in given)
+    if len(set(scopes)) < len(scopes):
+        raise ValueError(f"per names an attribute twice: {', '.join(given)}")
+    return scopes
 
 
 def _levels(levels: object) -> tuple[float, ...]:

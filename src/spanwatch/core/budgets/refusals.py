@@ -21,9 +21,9 @@ def exceeded(refusal: Refusal) -> BudgetExceeded:
 
 
 def unpriced(counter: Counter) -> BudgetExceeded:
-    """The error of a call without a price on a budget that denies such calls; what is spent was not asked for."""
+    """The error of a call without a price on a budget that denies such calls; what is spent is not asked for then."""
     limit = to_usd(counter.limits.nano_usd or 0)
-    return BudgetExceeded(counter.budget, counter.scope, limit, Decimal(0), Decimal(0), None, resets_at(counter))
+    return BudgetExceeded(counter.budget, counter.scope, limit, None, None, None, resets_at(counter))
 
 
 def unreachable(counter: Counter, error: Exception) -> BudgetExceeded:

@@ -25,7 +25,7 @@ ALIASES: dict[str, str] = {
     "agent": names.AGENT_NAME,
     "model": names.REQUEST_MODEL,
     "provider": names.PROVIDER_NAME,
-    "service": "service.name",
+    "service": names.SERVICE_NAME,
 }
 ATTRIBUTES: frozenset[str] = frozenset(ALIASES.values())
 TAG = "tags."
@@ -89,14 +89,15 @@ def conditions_of(match: Mapping[str, str | Sequence[str]]) -> tuple[Condition, 
     """The conditions of a budget: attribute → pattern, or several of which one must fit (`*` and `?` as in file names).
 
     Raises:
-        TypeError: a pattern is no text.
-        ValueError: there is no such attribute, or it has no pattern.
+        TypeError: it is no mapping, or an attribute has no pattern or one that is no text.
+        ValueError: there is no such attribute.
     """
     if not isinstance(match, Mapping):
         raise TypeError(f"match must map attributes to patterns, such as {{'model': 'gpt-*'}}, not {match!r}")
     found = []
     for name, patterns in match.items():
-        several = (patterns,) if isinstance(patterns, str) else tuple(patterns)
+        given = (patterns,) if isinstance(patterns, str) else patterns
+        several = tuple(given) if isinstance(given, Iterable) else ()
         if not several or not all(isinstance(pattern, str) and pattern for pattern in several):
             raise TypeError(f"match[{name!r}] must be a pattern or several, not {patterns!r}")
         found.append((attribute(name), several))
