@@ -143,6 +143,15 @@ def test_a_storm_is_one_summary_that_counts_for_all_groups():
     assert due(ALL, alerts, told_of([one]), T0 + SECOND_NS) == []
 
 
+def test_what_fires_is_told_of_a_storm_however_many_groups_are_over():
+    alerts = [alert_of(f"Rule{n}") for n in range(60)]
+    over = [dataclasses.replace(alert, state=State.RESOLVED, ended_ns=T0) for alert in alerts]
+    for one in range(60):
+        known = told_of([each for alert in alerts[:one] + alerts[one + 1 :] for each in due(ALL, [alert], {}, T0)])
+        (storm,) = due(ALL, [*over[:one], alerts[one], *over[one + 1 :]], known, T0)
+        assert (storm.notification.status, storm.notification.firing) == ("firing", (alerts[one],))
+
+
 def test_the_end_of_a_storm_is_told_under_its_own_key():
     alerts = [alert_of(f"Rule{n}") for n in range(30)]
     known = told_of(due(ALL, alerts, {}, T0))

@@ -6,13 +6,12 @@ delivery fails, because only what arrived counts as told.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spanwatch.core.points import Labels
-from spanwatch.core.rules.alert import ALERTNAME, Alert, Notification, State
+from spanwatch.core.rules.alert import ALERTNAME, SEVERITY, Alert, Notification, State, fingerprint
 from spanwatch.core.rules.declaration import Rule
 from spanwatch.core.rules.silences import Silence, silenced
 
@@ -69,7 +68,7 @@ def due(
     for alert in alerts:
         if alert.severity in receiver.severities and alert.state is not State.PENDING:
             shared = tuple(pair for pair in alert.labels if pair[0] in receiver.group_by)
-            key = group_key(shared)
+            key = fingerprint(shared)
             labels[key] = shared
             groups.setdefault(key, []).append(alert)
     found = []
@@ -85,7 +84,7 @@ def due(
 
 
 def _due(receiver: Receiver, labels: Labels, members: Sequence[Alert], told: Told | None, now_ns: int) -> Due | None:
-    key = group_key(labels)
+    key = fingerprint(labels)
     firing = {alert.fingerprint: alert for alert in members if alert.state is State.FIRING}
     before = frozenset[str]() if told is None else told.firing
     over = [each for each in members if each.state is State.RESOLVED and each.fingerprint in before]
@@ -102,9 +101,9 @@ def _due(receiver: Receiver, labels: Labels, members: Sequence[Alert], told: Tol
 
 
 def _summary(receiver: Receiver, found: Sequence[Due]) -> Due:
-    """One notification for a storm: of each group the first alert."""
+    """One notification for a storm: of each group the first alert, those that fire before those that are over."""
     alerts = [alert for each in found for alert in each.notification.alerts]
-    first = [each.notification.alerts[0] for each in found]
+    first = sorted((each.notification.alerts[0] for each in found), key=lambda alert: alert.state is not State.FIRING)
     shown = tuple(first[:ALERTS_AT_ONCE])
     status = "firing" if any(alert.state is State.FIRING for alert in alerts) else "resolved"
     more = len(alerts) + sum(each.notification.omitted for each in found) - len(shown)
@@ -126,11 +125,6 @@ def _storm_is_over(
     over = tuple(alert for alert in known if alert.fingerprint in told.firing)
     notification = Notification(receiver.name, STORM, "resolved", (), over[:ALERTS_AT_ONCE], len(over[ALERTS_AT_ONCE:]))
     return Due(notification, ((STORM, Told(frozenset(), now_ns)),))
-
-
-def group_key(labels: Labels) -> str:
-    """What a group is known by: 16 hex characters."""
-    return hashlib.sha256(json.dumps(sorted(labels)).encode()).hexdigest()[:16]
 
 
 def audible(
@@ -156,7 +150,7 @@ def inhibits(rules: Mapping[str, Rule], source: Alert, target: Alert) -> bool:
     if rule is None or target.name not in rule.inhibits or source.labels == target.labels:
         return False
     theirs = dict(target.labels)
-    own = {ALERTNAME, "severity"}
+    own = {ALERTNAME, SEVERITY}
     return all(theirs.get(key, value) == value for key, value in source.labels if key not in own)
 
 
