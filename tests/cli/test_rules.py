@@ -69,6 +69,25 @@ def test_unit_tests_in_promtools_format_pass_and_fail(files, capsys):
     assert "a fails 70%" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("was", "wrong", "words"),
+    [
+        ("value: 0.6}", "labels_: 1}", "test 'errors': each of exp_samples has a value, a number, not None"),
+        ('job:errors:ratio{job="a"}', "a + b", "test 'errors': 'a + b' is no series"),
+        ("exp_alerts: []", "exp_alerts: none", "test 'errors': exp_alerts must be a list of tables, not 'none'"),
+        ("{job: a, severity: critical}", "[job]", "test 'errors': exp_labels must be a table of names and texts"),
+        ("10x8", "1.0.0x8", "test 'errors': '1.0.0' is no number"),
+        ("eval_time: 3m", "eval_time: later", "test 'errors': eval_time: 'later' is no length of time"),
+    ],
+)
+def test_what_is_wrong_in_a_file_of_unit_tests_is_told_with_the_test(files, capsys, was, wrong, words):
+    text = TESTS.replace("SHARE", "60%")
+    assert was in text
+    (files / "wrong.yaml").write_text(text.replace(was, wrong, 1))
+    assert main(["rules", "test", str(files / "wrong.yaml")]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_the_rules_that_the_stack_ships_pass_their_unit_tests(capsys):
     assert main(["rules", "test", str(ROOT / "tests" / "stack" / "rules_test.yaml")]) == 0
 

@@ -144,7 +144,10 @@ def test_limits_are_written_as_in_the_setting():
     assert said(replace(FINE, succeeded=98, failed=2), thresholds=found).state == "degraded"
 
 
-@pytest.mark.parametrize("text", ["speed=1/2", "mean_s", "mean_s=fast", "mean_s=1/", "success_rate=0.9/x"])
+@pytest.mark.parametrize(
+    "text",
+    ["speed=1/2", "mean_s", "mean_s=fast", "mean_s=1/", "success_rate=0.9/x", "mean_s=nan", "lost=-1", "p95_s=inf"],
+)
 def test_limits_that_cannot_be_read_are_refused(text):
     with pytest.raises(ValueError, match=r"\S"):
         thresholds_from(text)

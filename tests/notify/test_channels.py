@@ -237,6 +237,11 @@ def test_tables_routes_and_callables_become_routes_with_names_of_their_own(monke
         routes_of([5], from_table)
 
 
+def test_one_severity_and_one_label_may_be_named_alone():
+    alone = from_table({"type": "log", "severities": "critical", "group_by": "job"})
+    assert (alone.receiver.severities, alone.receiver.group_by) == ({"critical"}, ("job",))
+
+
 def test_a_secret_is_read_where_it_lies_and_never_shown(monkeypatch, tmp_path):
     path = tmp_path / "secret"
     path.write_text("one\n")
@@ -248,3 +253,6 @@ def test_a_secret_is_read_where_it_lies_and_never_shown(monkeypatch, tmp_path):
     assert repr(Secret("plain")) == "Secret('***')"
     with pytest.raises(ConfigurationError, match="cannot be read"):
         Secret(f"file:{tmp_path / 'nothing'}")
+    path.write_text(" \n")
+    with pytest.raises(ConfigurationError, match="secret is empty"):
+        Secret(f"file:{path}")

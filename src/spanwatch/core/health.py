@@ -1,16 +1,17 @@
 """How an agent is: measures of a window against limits, with every reason, and a state that does not flap.
 
-A worse state is taken at once. A better one is taken when the value is past its limit by `MARGIN` of it and the worse
-state has stood for `HOLD_S`. Too little to judge by is `no_data`, a state of its own.
+A worse state is taken at once. A better one is taken when the value is clearly on the limit's good side, by `MARGIN`,
+and the worse state has stood for `HOLD_S`. Too little to judge by is `no_data`, a state of its own.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
-MARGIN = 0.02  # of success rates by as much of the whole, of the others by as much as five times of the limit
+MARGIN = 0.02  # of a success rate so much of the whole, of every other measure five times so much of its limit
 HOLD_S = 60.0
 
 
@@ -232,7 +233,11 @@ def _limit(text: str) -> Limit:
 
 def _number(text: str) -> float | None:
     word = text.strip().lower()
-    return None if word == "off" else float(word)
+    if word == "off":
+        return None
+    if not 0 <= (number := float(word)) < math.inf:  # NaN, too: nothing would ever be above or below it
+        raise ValueError(f"a limit is a number from 0 on, or off, not {text!r}")
+    return number
 
 
 def as_json(health: Health) -> dict[str, object]:

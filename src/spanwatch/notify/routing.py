@@ -50,7 +50,7 @@ def to(
     if not callable(notifier):
         raise TypeError(f"a notifier is a callable that takes a Notification, not {notifier!r}")
     usual: Mapping[str, Any] = {**_USUAL, **getattr(notifier, "route", {})}
-    severities = usual["severities"] if severities is None else tuple(severities)
+    severities = usual["severities"] if severities is None else _several(severities)
     for severity in severities:
         if severity not in SEVERITIES:
             raise ConfigurationError(f"severities are {', '.join(SEVERITIES)}, not {severity!r}")
@@ -58,7 +58,7 @@ def to(
         repeat_ns = int(seconds(usual["repeat"] if repeat is None else repeat) * 1e9)
     except ValueError as error:
         raise ConfigurationError(f"repeat: {error}") from None
-    groups = tuple(usual["group_by"] if group_by is None else group_by)
+    groups = usual["group_by"] if group_by is None else _several(group_by)
     chosen = Receiver(name or _named(notifier), frozenset(severities), groups, repeat_ns, whole=bool(usual["whole"]))
     return Route(notifier, chosen)
 
@@ -78,6 +78,11 @@ def routes_of(given: Iterable[Any], from_table: Callable[[Mapping[str, Any]], Ro
             name = f"{route.receiver.name}-{number}"
         found[name] = replace(route, receiver=replace(route.receiver, name=name))
     return tuple(found.values())
+
+
+def _several(given: Sequence[str]) -> tuple[str, ...]:
+    """One word, or several; one alone is not taken for its letters."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _named(notifier: Notifier) -> str:

@@ -31,20 +31,23 @@ class Secret:
         """The secret itself.
 
         Raises:
-            ConfigurationError: there is no such variable, or the file cannot be read.
+            ConfigurationError: there is no such variable, or the file cannot be read, or there is nothing in it.
         """
         kind, _, name = self._from.partition(":")
         if kind == "env":
             value = os.environ.get(name, "").strip()
             if not value:
-                raise ConfigurationError(f"environment variable {name} is not set")
+                raise ConfigurationError(f"environment variable {name} is not set: give it the secret")
             return value
         if kind == "file":
             try:
                 with Path(name).open(encoding="utf-8") as file:
-                    return file.read(MAX_BYTES).strip()
+                    value = file.read(MAX_BYTES).strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise ConfigurationError(f"the secret's file {name} cannot be read: {type(error).__name__}") from None
+            if not value:
+                raise ConfigurationError(f"the secret's file {name} is empty: write the secret into it")
+            return value
         return self._from
 
     def __repr__(self) -> str:

@@ -1,6 +1,7 @@
 """What a rule may be, how one is made, and how a file declares it."""
 
 import tomllib
+from datetime import timedelta
 
 import pytest
 
@@ -28,7 +29,8 @@ def test_a_rule_is_loaded_as_it_is_declared():
         ({"when": lambda call: True}, "expr and when"),
         ({"severity": "page"}, "info, warning, critical"),
         ({"no_data": "fire"}, "no_data"),
-        ({"for_": "soon"}, "no length of time"),
+        ({"for_": "soon"}, "for_: 'soon' is no length of time"),
+        ({"keep_firing_for": [5]}, "keep_firing_for: [5] is no length of time"),
         ({"for_": "4d"}, "for_ is 3d at most"),
         ({"summary": "{{ .Labels.x }}"}, "is no place"),
         ({"summary": "{{ $value | shout }}"}, "no function here"),
@@ -61,12 +63,20 @@ def test_arguments_of_a_wrong_type_are_type_errors():
 
 
 def test_names_are_what_alerts_are_known_by():
-    with pytest.raises(ConfigurationError, match="two rules are named 'A'"):
+    with pytest.raises(ConfigurationError, match="two warning rules are named 'A'"):
         distinct([Rule(**GOOD), Rule(**GOOD)])
     with pytest.raises(ConfigurationError, match="inhibits 'B'"):
         distinct([Rule(**GOOD, inhibits=("B",))])
     with pytest.raises(TypeError, match="must be Rule"):
         distinct(["up == 0"])
+
+
+def test_one_rule_that_is_inhibited_may_be_named_alone():
+    assert Rule(**GOOD, inhibits="HighErrorRate").inhibits == ("HighErrorRate",)
+
+
+def test_no_time_at_all_is_written_in_any_way():
+    assert [Rule(**GOOD, for_=length).for_s for length in (0, "0", "0s", timedelta())] == [0.0] * 4
 
 
 def made():
@@ -119,6 +129,9 @@ def test_what_no_metric_has_is_asked_of_the_ledger():
         lambda: making.error_rate(above=10),
         lambda: making.latency(100),
         lambda: making.spend(0),
+        lambda: making.spend("lots"),
+        lambda: making.spend(float("nan")),
+        lambda: making.spend(float("inf")),
         lambda: making.feedback(9),
         lambda: making.burn_rate(1),
         lambda: making.error_rate(of="spans"),
@@ -164,6 +177,11 @@ def test_a_file_declares_rules_by_expression_and_by_maker():
         ("[[rules]]\nname = 'A'\nexp = 'x'", "did you mean 'expr'?"),
         ("[[rules]]\nerror_rate = 0.1", "one maker with its arguments"),
         ("[[rules]]\nerror_rate = {over = 0.1}", "number 1"),
+        (
+            "[[rules]]\nspend = {above_usd = 'lots'}",
+            "above_usd is a number of US dollars above 0, such as 50, not 'lots'",
+        ),
+        ("[[rules]]\nbudget = {at = 11}", "at is a part of 1, from 0 to 10, such as 0.1 for 10 %, not 11"),
         ("[[rules]]\nname = 'A'\nexpr = 'x +'", "column 3"),
         ("[[rules]]\nname = 'A'\nwhen = 'x'", "unknown key 'when'"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from datetime import timedelta
 from typing import Any, Literal, Protocol
 
 from spanwatch.core.budgets import Budget
@@ -112,7 +113,7 @@ def distinct(rules: Iterable[Rule]) -> tuple[Rule, ...]:
         if not isinstance(rule, Rule):
             raise TypeError(f"rules must be Rule(...), not {rule!r}")
         if (rule.name, rule.severity) in found:
-            raise ConfigurationError(f"two rules are named {rule.name!r}: name one of them otherwise")
+            raise ConfigurationError(f"two {rule.severity} rules are named {rule.name!r}: name one of them otherwise")
         found[rule.name, rule.severity] = rule
     names = {name for name, _ in found}
     for rule in found.values():
@@ -143,7 +144,7 @@ def _derived(rule: Rule) -> dict[str, Any]:
         "labels": _labels(rule.labels),
         "for_s": _length("for_", rule.for_),
         "keep_s": keep_s or (ONCE_S if rule.when is not None else 0.0),
-        "inhibits": tuple(rule.inhibits),
+        "inhibits": (rule.inhibits,) if isinstance(rule.inhibits, str) else tuple(rule.inhibits),
         "budget": _observed(rule.budget),
     }
 
@@ -174,9 +175,12 @@ def _link(what: str, url: object) -> None:
 
 
 def _length(what: str, length: Duration) -> float:
-    if length in {0, "0", "0s"}:
+    if length in (0, "0", "0s", timedelta()):
         return 0.0
-    length_s = seconds(length)
+    try:
+        length_s = seconds(length)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None
     if length_s > MAX_FOR_S:
         raise ValueError(f"{what} is {written(MAX_FOR_S)} at most, not {written(length_s)}")
     return length_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from spanwatch.core import names
@@ -88,9 +88,7 @@ def spend(above_usd: float | Decimal = 50, per: Duration = "1d", by: By = None, 
     window of budgets, such as `calendar month`.
     """
     axes = _axes(by)
-    limit = Decimal(str(above_usd))
-    if limit <= 0:
-        raise ConfigurationError(f"above_usd must be above 0, not {above_usd}")
+    limit = _dollars(above_usd)
     if _LEDGER_ONLY & set(axes):
         window = per if isinstance(per, str) else written(seconds(per))
         name = str(rule.get("name", f"SpendBy{''.join(axis.rpartition('.')[2].title() for axis in axes)}"))
@@ -247,7 +245,17 @@ def _quoted(text: str) -> str:
 
 def _share(what: str, value: float, most: float = 1) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise ConfigurationError(f"{what} is a part of 1, such as 0.1 for 10 %, not {value!r}")
+        raise ConfigurationError(f"{what} is a part of 1, from 0 to {most:g}, such as 0.1 for 10 %, not {value!r}")
+
+
+def _dollars(above_usd: object) -> Decimal:
+    try:
+        found = Decimal(str(above_usd))
+    except InvalidOperation:
+        found = Decimal(0)
+    if not found.is_finite() or found <= 0:
+        raise ConfigurationError(f"above_usd is a number of US dollars above 0, such as 50, not {above_usd!r}")
+    return found
 
 
 def _rule(given: dict[str, Any], **usual: Any) -> Rule:

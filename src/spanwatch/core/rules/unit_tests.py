@@ -15,7 +15,7 @@ from spanwatch.core.durations import seconds
 from spanwatch.core.errors import ConfigurationError, EvaluationError
 from spanwatch.core.points import Labels
 from spanwatch.core.promql import Element, Evaluation, Track, Tracks, load, vector_of
-from spanwatch.core.promql.load import selectors
+from spanwatch.core.promql.nodes import Selector
 from spanwatch.core.promql.tracks import NAME
 from spanwatch.core.rules.alert import ALERTNAME, SEVERITY, Alert, State
 from spanwatch.core.rules.asking import Moment, ask
@@ -41,7 +41,7 @@ def run(tests: Mapping[str, Any], rules: Sequence[FromFile | Recording]) -> list
     """The failures of all tests of a file that was read already; `rules` are those of its rule files.
 
     Raises:
-        ConfigurationError: the file is no file of unit tests.
+        ConfigurationError: the file is no file of unit tests; names the test.
     """
     every_ms = _length_ms(tests.get("evaluation_interval", "1m"), "evaluation_interval")
     groups = tests.get("tests")
@@ -51,7 +51,11 @@ def run(tests: Mapping[str, Any], rules: Sequence[FromFile | Recording]) -> list
     for number, group in enumerate(groups, 1):
         if not isinstance(group, Mapping):
             raise ConfigurationError(f"test {number} is no table")
-        found += _Test(group, rules, every_ms, str(group.get("name", f"number {number}"))).failures()
+        name = str(group.get("name", f"number {number}"))
+        try:
+            found += _Test(group, rules, every_ms, name).failures()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"test {name!r}: {error}") from None
     return found
 
 
@@ -67,8 +71,8 @@ class _Test:
 
     def failures(self) -> list[Failure]:
         """What was not met, of alerts and of expressions."""
-        alert_tests = list(self._group.get("alert_rule_test") or ())
-        expr_tests = list(self._group.get("promql_expr_test") or ())
+        alert_tests = _tables(self._group, "alert_rule_test")
+        expr_tests = _tables(self._group, "promql_expr_test")
         moments = sorted({_length_ms(each.get("eval_time", 0), "eval_time") for each in (*alert_tests, *expr_tests)})
         found: list[Failure] = []
         next_ms = 0
@@ -112,8 +116,8 @@ class _Test:
         name = str(test.get("alertname", ""))
         found = [shown for place, rule in enumerate(self._rules) for shown in self._firing(place, rule, name)]
         expected = [
-            (_labels({**(each.get("exp_labels") or {}), ALERTNAME: name}), _labels(each.get("exp_annotations") or {}))
-            for each in test.get("exp_alerts") or ()
+            (_labels({**_table(each, "exp_labels"), ALERTNAME: name}), _labels(_table(each, "exp_annotations")))
+            for each in _tables(test, "exp_alerts")
         ]
         if sorted(found) != sorted(expected):
             yield Failure(
@@ -133,7 +137,7 @@ class _Test:
 
     def _of_expr(self, test: Mapping[str, Any], at_ms: int) -> Iterator[Failure]:
         text = str(test.get("expr", ""))
-        expected = [(_selector(str(each["labels"])), float(each["value"])) for each in test.get("exp_samples") or ()]
+        expected = [_sample(each) for each in _tables(test, "exp_samples")]
         try:
             elements = vector_of(Evaluation(self._source(), at_ms).result(load(text)))
         except EvaluationError as error:
@@ -142,6 +146,27 @@ class _Test:
         if not _agree(expected, elements):
             told = [(each.labels, each.value) for each in elements]
             yield Failure(self._name, f"{text} at {at_ms // _MS} s: expected {expected}, and there is {told}")
+
+
+def _tables(table: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    found = table.get(key) or []
+    if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
+        raise ConfigurationError(f"{key} must be a list of tables, not {found!r:.80}")
+    return found
+
+
+def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = table.get(key) or {}
+    if not isinstance(found, Mapping):
+        raise ConfigurationError(f"{key} must be a table of names and texts, not {found!r:.80}")
+    return found
+
+
+def _sample(table: Mapping[str, Any]) -> tuple[Labels, float]:
+    value = table.get("value")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigurationError(f"each of exp_samples has a value, a number, not {value!r:.80}")
+    return _selector(str(table.get("labels", ""))), float(value)
 
 
 def _at(test: Mapping[str, Any]) -> int:
@@ -193,15 +218,22 @@ def values_of(text: str) -> Iterator[float | str]:
         if count > MOST_VALUES:
             raise ConfigurationError(f"a series has {MOST_VALUES:,} values at most")
         for n in range(times):
-            yield found[1] if found[1] in {"_", "stale"} else float(found[1]) + n * float(found[2] or 0)
+            yield found[1] if found[1] in {"_", "stale"} else _number(found[1]) + n * _number(found[2] or "0")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is no number") from None
 
 
 def _selector(text: str) -> Labels:
     """The labels of `name{a="b"}`."""
     if text.strip() in {"", "{}"}:
         return ()
-    (found,) = selectors(load(text).root) or (None,)
-    if found is None or any(each.op != "=" for each in found.matchers):
+    found = load(text).root
+    if not isinstance(found, Selector) or any(each.op != "=" for each in found.matchers):
         raise ConfigurationError(f'{text!r} is no series: write name{{label="value"}}')
     labels = {each.name: each.value for each in found.matchers}
     return _labels({**labels, NAME: found.name} if found.name is not None else labels)
