@@ -10,12 +10,12 @@ import errno
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from spanwatch.core.rules.alert import Alert, State, from_json, to_json
+from spanwatch.core.rules.alert import Alert, from_json, to_json
 from spanwatch.core.rules.silences import Silence, conditions_from, conditions_text
 from spanwatch.core.rules.telling import Told, told_from
 from spanwatch.store.home import make_file
@@ -111,7 +111,11 @@ class AlertBook:
             rows = db.execute(
                 "SELECT at, body FROM history WHERE at >= ? ORDER BY id DESC LIMIT ?", (since_ns, limit)
             ).fetchall()
-        return [Change(at, from_json(body)) for at, body in rows]
+        found: list[Change] = []
+        for at, body in rows:
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # of a later version
+                found.append(Change(at, from_json(body)))
+        return found
 
     def happen(self, rule: str, body: str) -> bool:
         """Hand in what happened once, for the process that evaluates; False where too much waits already."""
@@ -248,8 +252,3 @@ class AlertBook:
 def is_kept(home: Path) -> bool:
     """Whether anything is known of alerts here."""
     return (home / DATABASE).exists()
-
-
-def live(alerts: Mapping[str, Sequence[Alert]]) -> list[Alert]:
-    """Those that are not over."""
-    return [alert for found in alerts.values() for alert in found if alert.state is not State.RESOLVED]
