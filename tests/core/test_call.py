@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from spanwatch.core.call import Call, CallStatus, Cost, CostStatus, Usage, call_of, changed, usage_of
+from spanwatch.core.call import Call, CallStatus, Cost, CostStatus, Usage, changed, new_call, new_cost, new_usage
 
 GIVEN = {"call_id": "a", "operation": "chat", "started_ns": 1, "ended_ns": 2}
 COST = Cost(42_000, CostStatus.PRICED)
@@ -19,16 +19,20 @@ def test_a_changed_call_is_what_replace_gives_and_the_first_one_stays():
 
 
 def test_a_call_and_a_usage_of_known_fields_have_the_defaults_of_their_class():
-    assert call_of({**GIVEN, "agent": "desk"}) == Call(**GIVEN, agent="desk")
-    assert usage_of({"output_tokens": 3}) == Usage(output_tokens=3)
-    assert not usage_of({})
+    assert new_call(**GIVEN, agent="desk") == Call(**GIVEN, agent="desk")
+    assert new_usage(output_tokens=3) == Usage(output_tokens=3)
+    assert not new_usage()
+    assert new_cost(42_000, CostStatus.PRICED) == COST
+    assert [type(made) for made in (new_call(**GIVEN), new_usage(), new_cost(1, CostStatus.PRICED))] == [Call, Usage, Cost]
 
 
 def test_a_field_that_does_not_exist_is_an_error():
     with pytest.raises(KeyError):
         changed(Call(**GIVEN), price=1)
-    with pytest.raises(ValueError, match="argument"):
-        call_of({**GIVEN, "price": 1})
+    with pytest.raises(TypeError, match="Call.*'price'"):
+        new_call(**GIVEN, price=1)
+    with pytest.raises(TypeError, match="missing 4 required"):
+        new_call(agent="desk")
 
 
 def test_they_are_as_frozen_as_any():

@@ -16,6 +16,7 @@ from spanwatch.core.promql import Element, Evaluation, Tracks, load, vector_of
 from spanwatch.core.promql.tracks import NAME
 
 STEP_MS, LENGTH = 15_000, 100
+CHUNKS_MS = 2 * 3_600_000
 
 
 @contextlib.contextmanager
@@ -32,8 +33,7 @@ def server(program, directory, made):
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_ready(url)
-        now = int(time.time()) * 1000
-        start = now - (LENGTH + 8) * STEP_MS
+        start = _start(int(time.time()) * 1000)
         tracks = list(made(start))
         for first in range(0, len(tracks), 100):
             _push(url, tracks[first : first + 100])
@@ -42,6 +42,16 @@ def server(program, directory, made):
         process.terminate()
         process.wait(30)
         log.close()
+
+
+def _start(now):
+    """When samples begin that are over now, or just before the server's last change of chunks.
+
+    Beyond that a histogram has other empty buckets, which `changes()` takes for a change of its value.
+    """
+    change = now // CHUNKS_MS * CHUNKS_MS
+    whole = (LENGTH + 8) * STEP_MS
+    return (now if now - change > whole else change) - whole
 
 
 def _wait_ready(url):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 from opentelemetry._logs import Logger
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, StatusCode
@@ -30,8 +30,7 @@ from spanwatch.otel.worker import Counted as Measurement
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """A call after counting; a duplicate is part of another call and in no sum."""
 
     call: Call

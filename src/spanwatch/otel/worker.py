@@ -22,8 +22,7 @@ CAPACITY = 65_536
 QUEUE_FULL = "queue_full"
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """A finished call for the metrics, with the context its exemplars point at.
 
     `settled` marks usage and cost that came late: the call itself was counted before.

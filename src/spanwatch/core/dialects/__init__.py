@@ -8,7 +8,7 @@ there.
 from __future__ import annotations
 
 from spanwatch.core.dialects.mcp import tool_of
-from spanwatch.core.dialects.reading import merged, operation_of
+from spanwatch.core.dialects.reading import operation_of
 from spanwatch.core.dialects.spans import Role, SpanFacts, inherited, is_genai, is_recognised, read_call, role_of
 from spanwatch.core.dialects.values import provider_name
 
@@ -18,7 +18,6 @@ __all__ = [
     "inherited",
     "is_genai",
     "is_recognised",
-    "merged",
     "operation_of",
     "provider_name",
     "read_call",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from spanwatch.core.call import USAGE_FIELDS
 from spanwatch.core.dialects import conventions, frameworks, mcp, openinference, openllmetry
 from spanwatch.core.dialects.values import Attributes, Fields, Table
 
@@ -64,6 +65,7 @@ DIALECTS: tuple[Dialect, ...] = (
     ),
     Dialect("mcp", operation=mcp.operation, mark=mcp.METHOD),
 )
+_UNITS = frozenset(USAGE_FIELDS)
 _READ = frozenset(
     name
     for dialect in DIALECTS
@@ -82,32 +84,35 @@ def operation_of(attributes: Attributes, name: str = "") -> str | None:
     return None if openllmetry.KIND in attributes else conventions.implied(attributes, name)
 
 
-def merged(attributes: Attributes) -> Fields:
-    """What all dialects read, each field from the first that knows it."""
-    found: Fields = {}
-    for table, further in _spoken(_READ.intersection(attributes)):
-        for field, attribute, convert in table:
-            if field not in found:
-                value = convert(attributes[attribute])
-                if value is not None:
-                    found[field] = value
+def merged(attributes: Attributes) -> tuple[Fields, Fields]:
+    """What all dialects read, each from the first that knows it: fields of the call, and units of its usage."""
+    call: Fields = {}
+    usage: Fields = {}
+    for table, counts, further in _spoken(_READ.intersection(attributes)):
+        for found, rows in ((call, table), (usage, counts)):
+            for field, attribute, convert in rows:
+                if field not in found:
+                    value = convert(attributes[attribute])
+                    if value is not None:
+                        found[field] = value
         if further is not None:
             for field, value in further(attributes).items():
-                found.setdefault(field, value)
-    tier = found.get("service_tier")
+                (usage if field in _UNITS else call).setdefault(field, value)
+    tier = call.get("service_tier")
     if tier is not None:
-        found["price_context"] = (("service_tier", tier),)
-    return found
+        call["price_context"] = (("service_tier", tier),)
+    return call, usage
 
 
 @lru_cache(_SETS)
-def _spoken(present: frozenset[str]) -> tuple[tuple[Table, Further | None], ...]:
-    """What is to be read of a span that has these of the names we know."""
-    found: list[tuple[Table, Further | None]] = []
+def _spoken(present: frozenset[str]) -> tuple[tuple[Table, Table, Further | None], ...]:
+    """What is to be read of a span that has these of the names we know: fields, counts, and what is more than one."""
+    found: list[tuple[Table, Table, Further | None]] = []
     for dialect in DIALECTS:
         if dialect.mark is None or dialect.mark in present:
-            table = tuple(row for row in dialect.table if row[1] in present)
+            rows = [row for row in dialect.table if row[1] in present]
             further = dialect.further if present.intersection(dialect.parts) else None
-            if table or further is not None:
-                found.append((table, further))
+            if rows or further is not None:
+                counts = tuple(row for row in rows if row[0] in _UNITS)
+                found.append((tuple(row for row in rows if row[0] not in _UNITS), counts, further))
     return tuple(found)

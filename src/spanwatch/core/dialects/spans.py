@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from spanwatch.core import names
-from spanwatch.core.call import USAGE_FIELDS, Call, CallStatus, call_of, usage_of
+from spanwatch.core.call import Call, CallStatus, new_call, new_usage
 from spanwatch.core.dialects import bedrock, frameworks, openinference, openllmetry
 from spanwatch.core.dialects.conventions import INHERITED
 from spanwatch.core.dialects.reading import merged, operation_of
@@ -75,22 +75,27 @@ def read_call(span: SpanFacts, call_id: str) -> Call | None:
     operation = operation_of(span.attributes, span.name)
     if operation not in names.PRICED_OPERATIONS:
         return None
-    fields = merged(span.attributes)
+    known, usage = merged(span.attributes)
     if span.scope in bedrock.SCOPES:
-        fields = _inclusive(fields, bedrock.doubts(span.scope, span.attributes))
-    elif (span.scope.partition(".")[0], fields.get("provider")) in _EXCLUSIVE:
-        fields = _inclusive(fields)
-    usage = {unit: fields.pop(unit) for unit in _UNITS.intersection(fields)}
-    status, error_type = _outcome(span, fields.pop("error_type", None))
+        _include(known, usage, bedrock.doubts(span.scope, span.attributes))
+    elif (span.scope.partition(".")[0], known.get("provider")) in _EXCLUSIVE:
+        _include(known, usage)
+    known["status"], known["error_type"] = _outcome(span, known.get("error_type"))
     if span.first_chunk_ns is not None and span.first_chunk_ns >= span.started_ns:
-        fields.setdefault("time_to_first_chunk_s", (span.first_chunk_ns - span.started_ns) / 1e9)
-    fields["call_id"], fields["operation"] = call_id, operation
-    fields["started_ns"], fields["ended_ns"] = span.started_ns, span.ended_ns
-    fields["status"], fields["error_type"] = status, error_type
-    fields["usage"] = usage_of(usage) if usage else None
-    fields["trace_id"], fields["span_id"], fields["parent_span_id"] = span.trace_id, span.span_id, span.parent_span_id
-    fields["sampled"], fields["scope"] = span.sampled, span.scope
-    return call_of(fields)
+        known.setdefault("time_to_first_chunk_s", (span.first_chunk_ns - span.started_ns) / 1e9)
+    return new_call(
+        call_id=call_id,
+        operation=operation,
+        started_ns=span.started_ns,
+        ended_ns=span.ended_ns,
+        usage=new_usage(**usage) if usage else None,
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        sampled=span.sampled,
+        scope=span.scope,
+        **known,
+    )
 
 
 def inherited(attributes: Attributes, role: Role | None) -> Fields:
@@ -103,13 +108,12 @@ def inherited(attributes: Attributes, role: Role | None) -> Fields:
     return found
 
 
-def _inclusive(fields: Fields, further: bedrock.Context = ()) -> Fields:
-    """Counts that leave cached tokens out of the input, as all others have them; `further` of the price's context."""
-    if fields.get("input_tokens") is None:
-        return fields
-    cached = (fields.get("cache_read_tokens") or 0) + (fields.get("cache_write_tokens") or 0)
-    context = (*fields.get("price_context", ()), ("convention", "inclusive"), *further)
-    return {**fields, "input_tokens": fields["input_tokens"] + cached, "price_context": context}
+def _include(known: Fields, usage: Fields, further: bedrock.Context = ()) -> None:
+    """Put cached tokens, which these counts leave out, into the input; `further` into the price's context."""
+    if "input_tokens" not in usage:
+        return
+    usage["input_tokens"] += usage.get("cache_read_tokens", 0) + usage.get("cache_write_tokens", 0)
+    known["price_context"] = (*known.get("price_context", ()), ("convention", "inclusive"), *further)
 
 
 def _outcome(span: SpanFacts, error_type: str | None) -> tuple[CallStatus, str | None]:
@@ -123,7 +127,6 @@ def _outcome(span: SpanFacts, error_type: str | None) -> tuple[CallStatus, str |
     return CallStatus.ERROR, error_type or names.ERROR_OTHER
 
 
-_UNITS = frozenset(USAGE_FIELDS)
 _CARRIED = frozenset({names.AGENT_NAME, names.CONVERSATION_ID})  # stamped on any span below an agent or request
 _PREFIXES = ("gen_ai.", "llm.", "traceloop.", "openinference.", "langfuse.observation.", "ai.operationId", "mcp.")
 _BARE_SPANS = frozenset({"openai.response"})  # started without attributes, after the fact

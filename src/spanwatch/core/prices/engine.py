@@ -9,7 +9,7 @@ from fractions import Fraction
 from operator import attrgetter
 from typing import Any
 
-from spanwatch.core.call import USAGE_FIELDS, Cost, CostLine, CostReason, CostStatus, Usage
+from spanwatch.core.call import USAGE_FIELDS, Cost, CostLine, CostReason, CostStatus, Usage, new_cost
 from spanwatch.core.prices.plan import Plan, request_fee
 from spanwatch.core.prices.rates import Quote
 from spanwatch.core.prices.shape import Shape, Terms, shape_of
@@ -108,7 +108,7 @@ def _cost(plan: Plan, shape: Shape, amounts: tuple[Exact, Exact, Exact], lines: 
     if quote.discount is not None:
         listed = rounded(total, scale)
         total, given, made = total * quote.discount, given * quote.discount, made * quote.discount
-    return Cost(
+    return new_cost(
         rounded(total, scale),
         shape.status,
         shape.reasons,
