@@ -75,10 +75,12 @@ def logfire_operation(attributes: Attributes, _name: str) -> str | None:
 
 def gemini(attributes: Attributes) -> Fields:
     """OpenLLMetry leaves a thinking model's thoughts out of the output, but not out of the total."""
+    stated = text(attributes.get(names.PROVIDER_NAME)) or text(attributes.get("gen_ai.system")) or ""
+    if not stated.startswith("gcp."):
+        return {}
     total, asked = count(attributes.get(TOTAL)), count(attributes.get(names.USAGE_INPUT_TOKENS))
     said = count(attributes.get(names.USAGE_OUTPUT_TOKENS))
-    stated = text(attributes.get(names.PROVIDER_NAME)) or text(attributes.get("gen_ai.system")) or ""
-    if total is None or asked is None or said is None or total <= asked + said or not stated.startswith("gcp."):
+    if total is None or asked is None or said is None or total <= asked + said:
         return {}
     return {"output_tokens": total - asked, "reasoning_tokens": total - asked - said}
 
