@@ -23,13 +23,14 @@ def test_a_call_and_a_usage_of_known_fields_have_the_defaults_of_their_class():
     assert new_usage(output_tokens=3) == Usage(output_tokens=3)
     assert not new_usage()
     assert new_cost(42_000, CostStatus.PRICED) == COST
-    assert [type(made) for made in (new_call(**GIVEN), new_usage(), new_cost(1, CostStatus.PRICED))] == [Call, Usage, Cost]
+    made = [new_call(**GIVEN), new_usage(), new_cost(1, CostStatus.PRICED)]
+    assert [type(each) for each in made] == [Call, Usage, Cost]
 
 
 def test_a_field_that_does_not_exist_is_an_error():
     with pytest.raises(KeyError):
         changed(Call(**GIVEN), price=1)
-    with pytest.raises(TypeError, match="Call.*'price'"):
+    with pytest.raises(TypeError, match=r"Call.*'price'"):
         new_call(**GIVEN, price=1)
     with pytest.raises(TypeError, match="missing 4 required"):
         new_call(agent="desk")
