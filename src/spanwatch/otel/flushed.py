@@ -21,9 +21,9 @@ class Undelivered:
 class Flushed:
     """What a flush achieved; true when everything handed over before it has arrived.
 
-    `recorded` is whether every call is in the metrics; `undelivered` names what did not reach its collector, which
-    may wait in the journal: `accounts` has by signal what this process delivered, what waits, and what was dropped and
-    why (of gRPC, which goes out by the stock exporter, nothing).
+    `recorded` is whether every call is in the metrics and the journal; `undelivered` names what did not reach its
+    collector, which may wait in the journal: `accounts` has by signal what this process delivered, what waits, and what
+    was dropped and why (of gRPC, which goes out by the stock exporter, nothing).
     """
 
     recorded: bool

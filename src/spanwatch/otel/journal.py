@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from spanwatch.core.records import VERSION, Kind, frame
 from spanwatch.core.redact import NO_RULES, Redactor, Rules, without_secrets
 from spanwatch.core.sanitise import Sanitiser
+from spanwatch.otel.backlog import LIMIT_S, Backlog, Refused
 from spanwatch.otel.guard import say
 from spanwatch.store import files, forks, locks
 
@@ -46,6 +47,8 @@ class Origin:
 class Journal:
     """Appends records from any thread and never raises; what cannot be written is counted by reason.
 
+    An append is a write on the caller's thread; while the disk stalls it goes through a `Backlog`.
+
     Args:
         home: The `.spanwatch` directory; made when missing, mode 0700.
         origin: What the first record of each segment says.
@@ -56,6 +59,7 @@ class Journal:
         rules: What the application calls secret, in records of our own; spans and logs come without their secrets.
         begun: Called with each segment once its first record is written, under the lock; may raise OSError.
         ended: Called when the segment is finished and no other is begun.
+        clock: Monotonic seconds.
     """
 
     _lock: threading.RLock
@@ -82,6 +86,7 @@ class Journal:
         rules: Rules = NO_RULES,
         begun: Callable[[Path], object] = lambda _path: None,
         ended: Callable[[], object] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.home = home
         self.instance = new_id()
@@ -89,8 +94,9 @@ class Journal:
         self.dropped: dict[str, int] = {}
         self._origin, self._new_id, self._lost = origin, new_id, lost
         self._segment_bytes, self._retry_s = segment_bytes, retry_s
-        self._begun, self._ended, self._rules = begun, ended, rules
+        self._begun, self._ended, self._rules, self._clock = begun, ended, rules, clock
         self._forget()
+        self._backlog = Backlog(str(home), self._ready, self._land, self._drop, clock=clock)
         forks.around(child=self._in_child)
 
     def append(self, kind: Kind, body: dict[str, Any]) -> bool:
@@ -101,22 +107,52 @@ class Journal:
             return False
         return self.put(data)
 
-    def put(self, data: bytes) -> bool:
-        """Write one record that is a line already; False when it was dropped."""
-        with self._lock:
+    def put(self, data: bytes, refused: Refused | None = None) -> bool:
+        """Write one record that is a line already; False when it was dropped.
+
+        While the disk stalls it may be found only later that it cannot be kept: `refused` gets it back then.
+        """
+        if self._backlog.begun or not self._lock.acquire(True, LIMIT_S):
+            kept = self._put_off(data, refused)
+            if kept is not None:
+                return kept
+            self._lock.acquire()
+        try:
             if self._switching:  # a finalizer of the host ran inside our own rotation, on this thread
                 self._late.append(data)
                 return True
-            kept = self._write(data)
+            began = self._clock()
+            written = self._write(data, began)
+            took = self._clock() - began
+        finally:
+            self._lock.release()
+        if took >= LIMIT_S:
+            self._backlog.begin(took, stalls=False)
         if self._news:
             self._tell()
-        return kept
+        return written
 
-    def close(self) -> None:
-        """Finish the segment, so that the store may remove it; a later append begins another."""
-        with self._lock:
-            self._leave()
-            self._ended()
+    def drain(self, timeout: float) -> bool:
+        """Wait until what the disk holds up is written; False when the time was too short."""
+        return self._backlog.drain(timeout)
+
+    def hurry(self, timeout: float) -> None:
+        """At the end of a process: what a stalling disk does not take in time is handed back, or dropped."""
+        if not self._backlog.drain(timeout):
+            self._backlog.give_up()
+
+    def waiting(self, refused: Refused) -> int:
+        """How many lines are held up by the disk that would be handed back there."""
+        return self._backlog.waiting(refused)
+
+    def close(self, timeout: float = LIMIT_S) -> None:
+        """Finish the segment, so that the store may remove it; a later append begins another.
+
+        A disk that stalls has `timeout` seconds, and finishes it whenever it can.
+        """
+        if not (self._backlog.end(timeout) or self._finish()):
+            self._backlog.begin(LIMIT_S, stalls=True)
+            self._backlog.end(timeout)
 
     def sync(self) -> None:
         """Have what was written so far on the disk, for a power cut; slow, and no lock is held meanwhile."""
@@ -133,15 +169,45 @@ class Journal:
         """Whether the last attempt to write succeeded."""
         return self._failed_at is None
 
-    def _write(self, data: bytes) -> bool:
-        now = time.monotonic()
+    def _put_off(self, data: bytes, refused: Refused | None) -> bool | None:
+        if not self._backlog.begun:  # another thread is held up
+            self._backlog.begin(LIMIT_S, stalls=True)
+        return self._backlog.put(data, refused)
+
+    def _ready(self) -> None:
+        """Wait until nobody is held up."""
+        with self._lock:
+            pass
+
+    def _land(self, lines: Sequence[bytes], ends: bool) -> bool:
+        """Write what was put off, in one go, and finish the segment if told to."""
+        with self._lock:
+            kept = not lines or self._write(b"".join(lines), self._clock(), len(lines))
+            if ends:
+                self._finish()
+        if self._news:
+            self._tell()
+        return kept
+
+    def _finish(self) -> bool:
+        """Finish the segment; False when another thread is held up by it."""
+        if not self._lock.acquire(True, LIMIT_S):
+            return False
+        try:
+            self._leave()
+            self._ended()
+        finally:
+            self._lock.release()
+        return True
+
+    def _write(self, data: bytes, now: float, count: int = 1) -> bool:
         unlinked = now - self._looked_at >= LOOK_S and self._unlinked(now)
         if unlinked or self._fd < 0 or self._size + len(data) > self._segment_bytes:
             self._rotate()
         if self._fd >= 0 and self._put(data):
-            self.appended += 1
+            self.appended += count
             return True
-        self._drop(UNWRITABLE)
+        self._drop(UNWRITABLE, count)
         return False
 
     def _put(self, data: bytes) -> bool:
@@ -166,7 +232,7 @@ class Journal:
             return True
 
     def _rotate(self) -> None:
-        if self._failed_at is not None and time.monotonic() - self._failed_at < self._retry_s:
+        if self._failed_at is not None and self._clock() - self._failed_at < self._retry_s:
             return
         self._switching = True
         try:
@@ -227,15 +293,15 @@ class Journal:
         if self._failed_at is None:
             text = error.strerror or str(error)
             self._news.append(("the journal in %s cannot be written (%s); calls go on without it", self.home, text))
-        self._failed_at = time.monotonic()
+        self._failed_at = self._clock()
         self._leave()
         return False
 
-    def _drop(self, reason: str) -> None:
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+    def _drop(self, reason: str, count: int = 1) -> None:
+        self.dropped[reason] = self.dropped.get(reason, 0) + count
         if reason == UNWRITABLE:
-            self._lost_since += 1
-        self._lost(reason, 1)
+            self._lost_since += count
+        self._lost(reason, count)
 
     def _tell(self) -> None:
         """Say news outside the lock: the host's log handlers may come back to us."""

@@ -248,6 +248,8 @@ class Runtime:
         if self.live is not None:
             self._worker.drain(left(deadline))
             self.live.stop()
+        if self.journal is not None:
+            self.journal.hurry(left(deadline) / 2)
         told = self._settle(deadline, lambda outlet, until: outlet.close(until))
         for outlet in self.outlets:
             self.guard.run("ending an exporter", outlet.abort)
@@ -257,6 +259,7 @@ class Runtime:
         if self._syncing is not None:
             self._syncing.stop(left(deadline))
         if self.journal is not None:
+            self.journal.hurry(left(deadline))
             self.journal.close()
         self.delivery.release()
         self.desk.close()
@@ -271,6 +274,7 @@ class Runtime:
         recorded = self._worker.drain(left(deadline))
         begun = [(outlet, outlet.owed(), begin(outlet, deadline)) for outlet in self.outlets]
         rest = [(outlet, outlet.left(before, tried=wait(tried, deadline))) for outlet, before, tried in begun]
+        recorded = (self.journal is None or self.journal.drain(left(deadline))) and recorded
         owed = [(each.export, count) for each, count in rest if count]
         told = (Undelivered(export.signal, count, str(masked(export.target))) for export, count in owed)
         return Flushed(recorded, tuple(told), self.delivery.accounts())

@@ -83,8 +83,8 @@ class Lane:
                 journal.put(line)
             return
         self.counts.emit()
-        if (journal is None or not journal.put(line)) and not self._memory.put(line):
-            self.dropped(QUEUE_FULL, 1)
+        if journal is None or not journal.put(line, self._aside):
+            self._aside(line)
 
     def append(self, kind: Kind, body: dict[str, Any]) -> None:
         """One record as a body, whose values may have to be cleaned first."""
@@ -109,7 +109,8 @@ class Lane:
 
     def account(self) -> LaneAccount:
         """What was emitted, and what became of it."""
-        return self.counts.account(len(self._memory))
+        held_up = 0 if self.journal is None else self.journal.waiting(self._aside)
+        return self.counts.account(len(self._memory) + held_up)
 
     def start(self) -> None:
         """Start the sender."""
@@ -134,7 +135,7 @@ class Lane:
         self._sender.join(timeout)
         lines = self._memory.drained()
         journal = self.journal
-        lost = len(lines) if journal is None else sum(not journal.put(line) for line in lines)
+        lost = len(lines) if journal is None else sum(not journal.put(line, self._too_late) for line in lines)
         self.dropped(EXIT, lost)
         self._tick()
         self._telling.tick(ending=True)
@@ -148,6 +149,14 @@ class Lane:
         self._telling.renew()
         self._told = LaneAccount(self.export.signal)
         self._given_up.clear()
+
+    def _aside(self, line: bytes) -> None:
+        """Keep in memory what the journal does not take, if there is room."""
+        if not self._memory.put(line):
+            self.dropped(QUEUE_FULL, 1)
+
+    def _too_late(self, _line: bytes) -> None:
+        self.dropped(EXIT, 1)
 
     def _sources(self) -> Sequence[tuple[Source, bool]]:
         found: list[tuple[Source, bool]] = []

@@ -25,7 +25,7 @@ BYTES = 2 * 1024 * 1024
 LINGER_S = 1.0  # records wait this long for company
 BASE_S, MOST_S = 0.5, 10.0  # of the pause after a failure: from 0 to twice as much each time
 UNANSWERED_S = 8.0  # a request that may have arrived is not repeated sooner
-HURRIED_S = 0.3
+SHORTLY_S, HURRIED_S = 0.02, 0.3  # pauses while somebody waits
 TRIES = 3  # for whoever waits
 REFUSED, UNSAYABLE, REJECTED = "refused", "unencodable", "rejected"
 
@@ -132,7 +132,8 @@ class Sender:
     def _pause(self) -> float:
         now = time.monotonic()
         if self._asked:
-            return max(0.0, self._strictly_not_before - now, random.uniform(0.02, HURRIED_S) if self._failures else 0.0)  # noqa: S311 (jitter)
+            longest = HURRIED_S if self._failures else SHORTLY_S  # what a slow disk holds up comes without a failure
+            return max(self._strictly_not_before - now, random.uniform(SHORTLY_S, longest))  # noqa: S311 (jitter)
         return max(LINGER_S, self._not_before - now)
 
     def _answer(self, asked: Sequence[Asked]) -> None:

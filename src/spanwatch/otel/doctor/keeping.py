@@ -66,7 +66,10 @@ def _loss(found: Stats) -> Finding:
     kept = f"{dict(found.rows)['calls']} calls and {dict(found.rows)['spans']} spans are kept"
     if found.losses:
         lost = ", ".join(f"{count} {reason}" for reason, count in found.losses)
-        fix = "journal_unwritable: room and rights of the home directory; damaged: what a crash or a full disk cut off"
+        fix = (
+            "journal_unwritable: room and rights of the home directory; journal_stalled: a disk that took nothing for "
+            "too long; damaged: what a crash or a full disk cut off"
+        )
         return Finding("loss", Level.WARN, f"lost so far: {lost}; {kept}", fix)
     if found.journal_bytes > _LATE_BYTES:
         text = f"{found.journal_bytes // 1024**2} MiB of journal wait to be stored; {kept}"
