@@ -18,7 +18,7 @@ from spanwatch.core.records import frame
 from spanwatch.otel.daemon import Daemon
 from spanwatch.otel.guard import say
 
-LIMIT_S = 0.01  # that the journal may hold a caller up
+LIMIT_S = 0.25  # that the journal may hold a caller up; well beyond what a busy interpreter takes to wake a thread
 CALM_S = 10.0  # that the disk was quick before callers write themselves again
 TELL_S, AGAIN_S = 1.0, 30.0  # a stall that is told, and the time between two
 CAPACITY = 16 * 1024 * 1024
