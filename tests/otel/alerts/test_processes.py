@@ -159,3 +159,24 @@ def test_what_was_pending_when_its_evaluator_was_killed_fires_in_time_and_is_tol
     eventually(lambda: told(server, "resolved"), 60)
     assert [len(told(server, status)) for status in ("firing", "resolved")] == [1, 1]
     assert [change.alert.state.value for change in book.history()] == ["resolved", "firing"]
+
+
+SHORT = textwrap.dedent("""
+    import spanwatch
+    from opentelemetry import metrics
+    from spanwatch import notify
+    spanwatch.configure(
+        home="home", live_interval=60, openai="none", banner="off", exit_timeout=20,
+        rules=[spanwatch.Rule("Crowded", "level > 0.5")],
+        notify=[notify.Webhook("URL", internal=["127.0.0.1"])],
+    )
+    metrics.get_meter("app").create_gauge("level").set(1)
+    """)
+
+
+def test_an_alert_that_only_the_last_evaluation_finds_is_told_before_the_program_ends(tmp_path, server):
+    code = SHORT.replace("URL", f"http://127.0.0.1:{server.port}/hook")
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE_", "OTEL_", "SPANWATCH_"))}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, check=True, timeout=60)
+    (told,) = [json.loads(body) for _, _, body in server.requests]
+    assert [alert["labels"]["alertname"] for alert in told["alerts"]] == ["Crowded"]

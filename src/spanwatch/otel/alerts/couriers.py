@@ -45,6 +45,10 @@ class Courier:
         self._done: dict[str, Told] = {}
         self._daemon = Daemon(f"spanwatch-notify-{route.receiver.name}"[:60], self._loop, self._renew)
 
+    def start(self) -> None:
+        """Start the thread."""
+        self._daemon.ensure()
+
     def post(self, found: Sequence[Due]) -> None:
         """What is due now; what was due before and is no more is dropped."""
         with self._condition:
