@@ -67,8 +67,8 @@ class Daemon:
             self._runs = False
 
     def _in_child(self) -> None:
-        running, self._thread, self._lock = self._thread is not None, None, threading.Lock()
-        self._runs = False
+        running, self._runs = self._runs, False  # not what had ended before the fork
+        self._thread, self._lock = None, threading.Lock()
         renew = self._renew()
         if renew is not None:
             renew()

@@ -31,14 +31,14 @@ from spanwatch.otel.live.live import Live
 class Outlet:
     """The way out of one signal; `export` says where to, `tally` what has arrived.
 
-    `abort` ends the exporter's retries, so that what was given up is not delivered after all.
+    `cut` ends the exporter's retries, so that what was given up is not delivered after all.
     """
 
     export: Export
     tally: Tally
     send: Callable[[], object]
     stop: Callable[[], object]
-    abort: Callable[[], object]
+    cut: Callable[[], object]
     thread: Bounded = field(default_factory=lambda: Bounded("spanwatch-exporter"))
 
     def owed(self) -> int:
@@ -64,6 +64,11 @@ class Outlet:
             self.tally.write_off(left)
         return left
 
+    def abort(self) -> None:
+        """Send no more."""
+        self.thread.end()
+        self.cut()
+
 
 class Way(Protocol):
     """The way out of one signal, ours or by a stock exporter."""
@@ -84,9 +89,8 @@ class Way(Protocol):
     def left(self, before: int, *, tried: bool) -> int:
         """What has not arrived."""
 
-    @property
-    def abort(self) -> Callable[[], object]:
-        """Ends what is under way."""
+    def abort(self) -> None:
+        """End what is under way."""
 
 
 def span_outlet(export: Export, clearing: Clearing, only_scope: str | None = None) -> tuple[Outlet, SpanProcessor]:

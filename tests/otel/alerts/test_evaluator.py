@@ -243,3 +243,16 @@ def test_the_thread_evaluates_by_itself_and_ends_in_time():
     heard.wait(1)
     process.evaluator.stop()
     assert process.evaluator.join(20)
+
+
+def test_every_receiver_has_its_thread_before_there_is_anything_to_tell_and_none_after_the_end():
+    before = set(threading.enumerate())
+    watched = Process([Rule("High", "level > 1")], Heard("one"), Heard("two"))
+    watched.evaluator.start()
+    begun = set(threading.enumerate()) - before
+    assert {"spanwatch-notify-one", "spanwatch-notify-two", "spanwatch-alerts"} <= {each.name for each in begun}
+    watched.evaluator.stop()
+    assert watched.evaluator.join(20)
+    for thread in begun:
+        thread.join(10)
+    assert [thread.name for thread in begun if thread.is_alive()] == []

@@ -81,3 +81,23 @@ def test_every_span_of_every_child_arrives_once(sink, tmp_path, code, count):
             _, said = process.communicate("", timeout=60)
     assert process.returncode == 0, said
     assert names() == Counter(str(number) for number in range(count))
+
+
+ENDED = """
+begin()
+spanwatch.shutdown(5)
+child = os.fork()
+if child == 0:
+    print(sorted(each.name for each in threading.enumerate() if each.name.startswith("spanwatch")), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_child_that_is_forked_after_the_shutdown_begins_nothing_anew(sink, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(CONFIGURED.replace("live_interval=0", 'rules="default"') + ENDED)
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("COV", "OTEL_"))}
+    command = [sys.executable, "-W", "ignore", str(program), sink.url, str(tmp_path / "home")]
+    ended = subprocess.run(command, capture_output=True, env=environ, text=True, timeout=60, check=True)
+    assert ended.stdout.strip() == "['spanwatch-worker']"  # for ends of streams that come after all

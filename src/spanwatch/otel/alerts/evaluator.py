@@ -28,7 +28,7 @@ from spanwatch.otel.alerts.calls import from_text, to_text
 from spanwatch.otel.alerts.couriers import Courier
 from spanwatch.otel.alerts.evidence import Evidence
 from spanwatch.otel.alerts.patience import Patience
-from spanwatch.otel.bounded import Bounded
+from spanwatch.otel.bounded import Bounded, left
 from spanwatch.otel.clearing import cleared_labels
 from spanwatch.otel.daemon import Daemon
 from spanwatch.otel.encode import Border
@@ -92,7 +92,9 @@ class Evaluator:
         self._actions = Bounded("spanwatch-alert-actions")
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the threads; now, for Python 3.12 starts none while it shuts down, when alerts may still be due."""
+        for courier in self._couriers:
+            courier.start()
         self._daemon.ensure()
 
     def stop(self) -> None:
@@ -106,7 +108,9 @@ class Evaluator:
         deadline = time.monotonic() + timeout
         ended = self._daemon.join(timeout)
         for courier in self._couriers:
-            ended = courier.join(max(0.0, deadline - time.monotonic())) and ended
+            ended = courier.join(left(deadline)) and ended
+        self._patience.end()
+        self._actions.end()
         self.book.close()
         return ended
 

@@ -41,12 +41,19 @@ class Patience:
 
         ended = self._thread.start(look)
         if not ended.wait(limit_s):
+            self._thread.end()
             self._hanging[key], self._thread = ended, Bounded(self._name)
             raise TimeoutError
         self._hanging.pop(key, None)
         if failed:
             raise failed[0]
+        if not found:  # the thread was given up meanwhile
+            raise TimeoutError
         return found[0]
+
+    def end(self) -> None:
+        """Run nothing any more."""
+        self._thread.end()
 
     def renew(self) -> None:
         """In a forked child nothing hangs: the threads are the parent's."""

@@ -84,6 +84,10 @@ class MetricWay(LaneWay):
         """What waits, the collection that the flush made included."""
         return super().left(max(before, self.owed()), tried=tried)
 
+    def abort(self) -> None:
+        """Collect no more."""
+        self._thread.end()
+
     def _begin(
         self, collect: Callable[[], object], send: Callable[[float], threading.Event], deadline: float
     ) -> threading.Event:
