@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
@@ -101,3 +102,12 @@ def test_a_collector_is_reachable_or_refuses():
         assert reach(f"127.0.0.1:{port}", 5) == "reachable"
     assert reach(f"http://127.0.0.1:{port}", 5).startswith("not reachable: ")
     assert reach("http://[broken", 5).startswith("not reachable: ")
+
+
+def test_no_collector_is_asked_where_no_thread_can_be_started_any_more(monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assert reach("http://127.0.0.1:4318") == "not asked, the program ends"
+
+
+def refused(_thread):
+    raise RuntimeError("can't create new thread at interpreter shutdown")

@@ -178,7 +178,8 @@ class Instance:
             _tell(line, aloud=settings.banner == "on" or (settings.banner == "auto" and _terminal()))
 
         if settings.exports:
-            threading.Thread(target=tell, name="spanwatch-start-line", daemon=True).start()
+            with contextlib.suppress(RuntimeError):  # from Python 3.12 on, while the interpreter shuts down
+                threading.Thread(target=tell, name="spanwatch-start-line", daemon=True).start()
         else:
             tell()
 

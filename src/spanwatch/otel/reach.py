@@ -14,7 +14,10 @@ def reach(target: str, timeout: float = TIMEOUT_S) -> str:
     """`reachable`, or why not; takes `timeout` seconds at most, name resolution included."""
     answer: list[str] = []
     thread = threading.Thread(target=lambda: answer.append(_connect(target, timeout)), daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # from Python 3.12 on, while the interpreter shuts down
+        return "not asked, the program ends"
     thread.join(timeout)
     return answer[0] if answer else f"no answer within {timeout * 1000:.0f} ms"
 

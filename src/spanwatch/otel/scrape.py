@@ -95,11 +95,15 @@ class Door:
                     error.strerror or type(error).__qualname__,
                 )
             return
-        self._server = server
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="spanwatch-scrape", daemon=True
         )
-        self._thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # from Python 3.12 on, while the interpreter shuts down: `close` would wait for ever
+            server.server_close()
+        else:
+            self._server, self._thread = server, thread
 
     def _answer(self, path: str, accept: str) -> _Answer:
         if path == "/metrics":

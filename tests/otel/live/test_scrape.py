@@ -24,7 +24,9 @@ from prometheus_client.parser import text_string_to_metric_families as classic
 import spanwatch
 from spanwatch.core import names
 from spanwatch.core.errors import ConfigurationError
-from spanwatch.otel.scrape import AT_ONCE, names_this_machine
+from spanwatch.core.health import Thresholds
+from spanwatch.otel.guard import Guard
+from spanwatch.otel.scrape import AT_ONCE, Door, names_this_machine
 from spanwatch.otel.setup import INSTANCE
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -230,3 +232,20 @@ def test_who_reports_is_told_as_prometheus_makes_it_of_otlp(door, accept):
     (line,) = [line for line in text.splitlines() if line.startswith("target_info")]
     assert line.endswith("} 1.0")
     assert f'process_pid="{os.getpid()}"' in line
+
+
+def test_a_door_that_gets_no_thread_any_more_stays_closed_and_its_end_waits_for_nothing(configured, monkeypatch):
+    live = configured().live
+    door = Door(live, Thresholds(), Guard(), host="127.0.0.1", port=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        door.ensure()
+    assert door.url is None
+    ended = threading.Thread(target=door.close, daemon=True)
+    ended.start()
+    ended.join(10)
+    assert not ended.is_alive()
+
+
+def refused(_thread):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
