@@ -241,7 +241,9 @@ def test_the_switches_for_content_are_told_ours_and_others(doctor, monkeypatch):
     }
 
 
-def test_a_provider_and_wrappers_of_others_at_python_s_start_are_seen(doctor, clean, monkeypatch):
+@pytest.fixture
+def started(clean, monkeypatch):
+    """A provider and OpenLLMetry's instrumentation are there when the marked process starts."""
     start = clean / "start"
     start.mkdir()
     (start / "sitecustomize.py").write_text(
@@ -255,6 +257,19 @@ def test_a_provider_and_wrappers_of_others_at_python_s_start_are_seen(doctor, cl
         encoding="utf-8",
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(start), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.mark.usefixtures("started")
+def test_an_engine_that_runs_already_is_not_taken_for_a_second_one(doctor, monkeypatch):
+    monkeypatch.setenv("SPANWATCH_OPENAI", "openllmetry")
+    _, told = doctor()
+    level, text, _ = one(told, "instrumentation")
+    assert level == "ok"
+    assert text.startswith("the OpenAI client is seen by openllmetry; ")
+
+
+@pytest.mark.usefixtures("started")
+def test_a_provider_and_wrappers_of_others_at_python_s_start_are_seen(doctor):
     _, told = doctor()
     assert one(told, "providers")[0] == "warn"
     assert "traces: TracerProvider" in one(told, "providers")[1]

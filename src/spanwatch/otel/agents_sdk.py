@@ -9,9 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import sys
-import threading
 from collections.abc import Collection
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +36,10 @@ from spanwatch.otel.agents_data import (
 )
 from spanwatch.otel.distro import after_import
 from spanwatch.otel.guard import Guard
+from spanwatch.otel.openai.failures import error_type, status_of
 from spanwatch.otel.setup import INSTANCE
 from spanwatch.otel.spans.force import in_force
+from spanwatch.otel.spans.kinds import Plan
 from spanwatch.otel.spans.run import Run, begun
 
 MODULE, DISTRIBUTION, INSTALL = "agents.tracing", "openai-agents", "pip install 'spanwatch[agents]'"
@@ -64,8 +64,7 @@ class AgentsProcessor:
     def __init__(self) -> None:
         self.on = True
         self._guard = Guard()
-        self._open: dict[str, _Open] = {}
-        self._lock = threading.Lock()
+        self._open: dict[str, _Open] = {}  # no lock: each use is one step
 
     def on_trace_start(self, trace: Any) -> None:
         """A workflow begins."""
@@ -107,8 +106,7 @@ class AgentsProcessor:
 
     def _above(self, span: Any) -> Context:
         """The context to begin in: the current one, unless the SDK knows better which span is around."""
-        with self._lock:
-            known = self._open.get(span.parent_id or "") or self._open.get(span.trace_id)
+        known = self._open.get(span.parent_id or "") or self._open.get(span.trace_id)
         current = get_current()
         if known is None:
             return current
@@ -116,7 +114,7 @@ class AgentsProcessor:
         same = around.get_span_context().trace_id == here.get_span_context().trace_id
         return current if same and here.is_recording() and around.get_span_context().is_valid else known.context
 
-    def _begin(self, key: str, plan: Any, above: Context | None) -> None:
+    def _begin(self, key: str, plan: Plan, above: Context | None) -> None:
         before = get_current()
         run = begun(plan, context=above)
         if run is not None:
@@ -130,14 +128,12 @@ class AgentsProcessor:
         self._keep(key, _Open(context, before, sys.exception(), span=span, started_ns=at))
 
     def _keep(self, key: str, opened: _Open) -> None:
-        with self._lock:
-            self._open[key] = opened
+        self._open[key] = opened
         attach(opened.context)
 
     def _take(self, key: str) -> _Open | None:
         """What was open under this key, which is current no more."""
-        with self._lock:
-            opened = self._open.pop(key, None)
+        opened = self._open.pop(key, None)
         if opened is not None and get_current_span() is get_current_span(opened.context):
             attach(opened.before)  # another task than the one that began it may end it: a token would not fit there
         return opened
@@ -261,7 +257,7 @@ def _mark(span: Span, failure: tuple[str, str], *, content: bool) -> None:
 
 
 def _named(error: BaseException | None) -> str:
-    return names.ERROR_OTHER if error is None else type(error).__qualname__
+    return names.ERROR_OTHER if error is None else error_type(error)
 
 
 def _finish_call(opened: _Open, span: Any, error: BaseException | None) -> None:
@@ -269,12 +265,11 @@ def _finish_call(opened: _Open, span: Any, error: BaseException | None) -> None:
     telemetry, data, otel = in_force(), span.span_data, opened.span
     if otel is None:
         return
-    failed, stated = error is not None or failure_of(span) is not None, model_of(data)
+    failed, stated = failure_of(span) is not None, model_of(data)
     model = None if stated is None else stated.removeprefix("litellm/").rpartition("/")[2]
     if data.type == "response" and model is not None:
         otel.update_name(f"{names.CHAT} {model}")
-    cancelled = error is not None and (not isinstance(error, Exception) or isinstance(error, CancelledError))
-    status = CallStatus.CANCELLED if cancelled else CallStatus.ERROR if failed else CallStatus.OK
+    status = status_of(error) if error is not None else CallStatus.ERROR if failed else CallStatus.OK
     own, around = otel.get_span_context(), get_current_span(opened.before).get_span_context()
     call = Call(
         telemetry.new_id(),
@@ -287,11 +282,7 @@ def _finish_call(opened: _Open, span: Any, error: BaseException | None) -> None:
         response_model=model if data.type == "response" else None,
         response_id=getattr(getattr(data, "response", None), "id", None),
         usage=usage_of(data),
-        error_type=None
-        if status is CallStatus.OK
-        else names.ERROR_OTHER
-        if error is None
-        else type(error).__qualname__,
+        error_type=None if status is CallStatus.OK else _named(error),
         trace_id=f"{own.trace_id:032x}" if own.is_valid else None,
         span_id=f"{own.span_id:016x}" if own.is_valid else None,
         parent_span_id=f"{around.span_id:016x}" if around.is_valid else None,

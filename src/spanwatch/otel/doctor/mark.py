@@ -12,7 +12,7 @@ from typing import Any
 
 from opentelemetry import trace
 
-from spanwatch.core.settings import Settings
+from spanwatch.otel.environment import settings_from
 from spanwatch.otel.logs.agent_logger import AgentLogger
 from spanwatch.otel.providers import LOGS, METRICS, TRACES
 from spanwatch.otel.setup import INSTANCE, configure, flush, shutdown
@@ -58,8 +58,8 @@ def present() -> dict[str, str]:
 
 
 def wrapped() -> str | None:
-    """Who has wrapped the OpenAI client before us, as a module's name; None when nobody has, or it is not here."""
-    if Settings().openai != "spanwatch" or importlib.util.find_spec("openai") is None:
+    """Who has wrapped the OpenAI client that we are to see, as a module's name; None: nobody has, or none is here."""
+    if settings_from({}).openai != "spanwatch" or importlib.util.find_spec("openai") is None:
         return None
     import openai  # noqa: PLC0415 (an extra)
 
