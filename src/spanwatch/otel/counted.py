@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanContext
 
 from spanwatch.core.call import Call
 from spanwatch.otel.frames import Frame
+from spanwatch.store import forks
 
 KEPT = 8_192
 
@@ -28,10 +29,15 @@ class Counted:
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside
+        self._renew()
+        forks.around(child=self._renew)
         self._calls: OrderedDict[str, None] = OrderedDict()
         self._responses: OrderedDict[str, str | dict[str, int]] = OrderedDict()  # id → its only scope, or scope → times
         self._awaited: OrderedDict[str, Awaited] = OrderedDict()
+
+    def _renew(self) -> None:
+        """At first, and in a forked child: another thread of the parent's may hold its lock for ever."""
+        self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside
 
     def first(self, call_id: str) -> bool:
         """Whether this call is seen for the first time."""

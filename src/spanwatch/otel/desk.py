@@ -45,7 +45,7 @@ class Desk:
         self._claimed: OrderedDict[str, None] = OrderedDict()
         self._said: list[float] = []
         self._unsaid = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: a host finalizer may end a call inside
 
     def keys(self) -> tuple[bytes, ...]:
         """The secrets of tokens.
@@ -120,7 +120,7 @@ class Desk:
 
     def after_fork(self) -> None:
         """In a child: locks and connections of its own."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._claims = None if self.home is None else Claims(self.home)
 
 

@@ -34,6 +34,7 @@ from spanwatch.otel.spans.run import Run, begun
 from spanwatch.otel.spans.scope import Scope
 from spanwatch.otel.spans.scopes import Id, agent_request, tool
 from spanwatch.reports.report import Report
+from spanwatch.store import forks
 from spanwatch.store.summary import Axis
 
 MAX_OPEN = 1_024
@@ -59,6 +60,8 @@ class AgentMonitor:
         TypeError, ValueError: an argument is wrong.
     """
 
+    _open: OrderedDict[str, tuple[float, Run]]
+
     def __init__(
         self,
         agent_id: str,
@@ -72,8 +75,8 @@ class AgentMonitor:
             raise ValueError(f"max_open is {max_open} and expire_s {expire_s}: both have to be above 0")
         self.agent_id, self._log = agent_id, AgentLogger(agent_id, file=file, console=console)
         self._max_open, self._expire_s, self._guard = max_open, expire_s, Guard()
-        self._lock = threading.Lock()
-        self._open: OrderedDict[str, tuple[float, Run]] = OrderedDict()
+        self._renew()
+        forks.around(child=self._renew)
 
     def request(
         self,
@@ -206,6 +209,10 @@ class AgentMonitor:
         for run in left:
             run.left()
         self._log.close()
+
+    def _renew(self) -> None:
+        """At first, and in a forked child: what is open is the parent's."""
+        self._lock, self._open = threading.Lock(), OrderedDict()
 
     def _take_in(self, key: str, run: Run) -> list[Run]:
         """Keep an open request; those that have expired or are too many."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 from spanwatch.core.call import Call, Cost, CostReason
@@ -20,8 +19,7 @@ class Pricing:
 
     def __init__(self, book: PriceBook) -> None:
         self._book = book
-        self._told: set[tuple[str | None, str]] = set()
-        self._lock = threading.Lock()
+        self._told: dict[tuple[str | None, str], object] = {}
 
     def __call__(self, call: Call) -> Cost:
         """What a call costs."""
@@ -31,10 +29,9 @@ class Pricing:
         return cost
 
     def _tell(self, provider: str | None, model: str) -> None:
-        with self._lock:
-            if (provider, model) in self._told or len(self._told) >= MAX_TOLD:
-                return
-            self._told.add((provider, model))
+        mine = object()  # no lock: this may run in a finalizer, and in a child that was forked meanwhile
+        if len(self._told) >= MAX_TOLD or self._told.setdefault((provider, model), mine) is not mine:
+            return
         say(
             "no price for model %r at %s: its calls are kept without a cost; give it one in your price file",
             model[:128],

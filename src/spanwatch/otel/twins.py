@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from spanwatch.core import names
 from spanwatch.core.call import Call
+from spanwatch.store import forks
 
 KEPT = 256
 
@@ -34,6 +35,11 @@ class Twins:
         self._clock = clock
         self._calls: deque[_Counted] = deque(maxlen=KEPT)
         self._scopes: set[str] = set()
+        self._renew()
+        forks.around(child=self._renew)
+
+    def _renew(self) -> None:
+        """At first, and in a forked child: another thread of the parent's may hold its lock for ever."""
         self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside
 
     def counted(self, call: Call, thread: int | None) -> None:

@@ -12,6 +12,7 @@ from spanwatch.core import names
 from spanwatch.core.budgets import Budget, Standing, utilization
 from spanwatch.core.errors import LedgerUnavailable
 from spanwatch.core.money import usd_float
+from spanwatch.store import forks
 
 TOP = 10  # scopes of a budget that have gauges at one time
 MOST_NAMED = 100  # scopes of a budget that ever have some: a label set is never forgotten by the SDK
@@ -30,6 +31,9 @@ class Gauges:
         own: Whether the accounts are this process's own, in its memory: others of the same name are other accounts.
     """
 
+    _latest: list[Standing]
+    _read_at: float
+
     def __init__(
         self,
         meter: Meter,
@@ -41,8 +45,8 @@ class Gauges:
         self._budgets, self._standings = budgets, standings
         self._ledger: Labels = {names.BUDGET_LEDGER: "memory"} if own else {}
         self._named: dict[str, set[str]] = {budget.name: set() for budget in budgets}
-        self._lock, self._read_at = threading.Lock(), -FRESH_S
-        self._latest: list[Standing] = []
+        self._renew()
+        forks.around(child=self._renew)
         for metric, value in (
             (names.BUDGET_LIMIT, _limit),
             (names.BUDGET_SPENT, lambda standing: _usd(standing, standing.tally.spent_nano)),
@@ -72,6 +76,10 @@ class Gauges:
                     continue
             self._latest, self._read_at = found, time.monotonic()
             return found
+
+    def _renew(self) -> None:
+        """At first, and in a forked child: the parent's lock may be held for ever, by one who reads the ledger."""
+        self._lock, self._read_at, self._latest = threading.Lock(), -FRESH_S, []
 
     def _of(self, budget: Budget) -> list[Standing]:
         named, found = self._named[budget.name], []

@@ -1,0 +1,47 @@
+"""A child that is forked while another thread is inside a lock of ours: what it needs is not locked for ever."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import os, signal, sys, threading
+from opentelemetry.metrics import NoOpMeterProvider
+from spanwatch.core.budgets import Budget
+from spanwatch.core.call import Call
+from spanwatch.otel.budgets.gauges import Gauges
+from spanwatch.otel.counted import Counted
+from spanwatch.otel.monitor import AgentMonitor
+from spanwatch.otel.twins import Twins
+
+CALL = Call("c", "chat", 0, 1)
+made, use = {
+    "gauges": lambda: (Gauges(NoOpMeterProvider().get_meter("m"), (), lambda _name, _most: []), lambda it: it._now()),
+    "counted": lambda: (Counted(), lambda it: it.first("c")),
+    "twins": lambda: (Twins(lambda: 0), lambda it: it.counted(CALL, None)),
+    "monitor": lambda: (AgentMonitor("bot"), lambda it: it.monitor_response(it.monitor_request("hello"))),
+}[sys.argv[1]]()
+held, over = threading.Event(), threading.Event()
+
+def hold():
+    with made._lock:
+        held.set()
+        over.wait(20)
+
+threading.Thread(target=hold, daemon=True).start()
+held.wait(20)
+child = os.fork()
+if child == 0:
+    signal.alarm(10)  # ends the child that waits
+    use(made)
+    os._exit(0)
+status = os.waitpid(child, 0)[1]
+over.set()
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.parametrize("held", ["gauges", "counted", "twins", "monitor"])
+def test_a_child_is_not_stopped_by_a_lock_that_a_thread_of_its_parent_held(held):
+    subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM, held], check=True, timeout=60)
