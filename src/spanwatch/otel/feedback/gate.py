@@ -70,7 +70,7 @@ def rules_from(origins: Sequence[str], rate: str, max_bytes: int) -> Rules:
 
 
 class Gate:
-    """Decides on requests, from any thread. `trouble` is what our own failures are answered with."""
+    """Decides on requests, from any thread; a failure of ours is answered with status 500."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules, self._guard = rules, Guard()

@@ -79,7 +79,7 @@ def _configured() -> Telemetry | None:
     if setup.INSTANCE.runtime is None:
         setup.configure()
     runtime = setup.INSTANCE.runtime
-    wanted = runtime is not None and runtime.settings.openai == names.SCOPE
+    wanted = runtime is not None and runtime.settings.openai == "spanwatch"
     return runtime.telemetry() if wanted else None
 
 

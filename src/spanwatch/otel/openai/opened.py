@@ -41,7 +41,6 @@ class OpenCall:
         "_guard",
         "_open",
         "_output",
-        "_parent",
         "_pid",
         "_read",
         "_telemetry",
@@ -54,6 +53,7 @@ class OpenCall:
         "gone",
         "hides",
         "hold",
+        "parent",
         "read",
         "reading",
         "request",
@@ -74,7 +74,7 @@ class OpenCall:
         started_ns: int,
     ) -> None:
         self._telemetry, self._guard, self._open = telemetry, guard, registry
-        self.request, self.span, self.context, self._parent = request, span, context, parent
+        self.request, self.span, self.context, self.parent = request, span, context, parent
         self.started_ns, self.call_id, self._pid = started_ns, telemetry.new_id(), PROCESS.pid
         self.answer = Answer()
         self.chunks = 0
@@ -171,11 +171,6 @@ class OpenCall:
         verdict = self._verdict() if self._is_complete() else (CallStatus.ABANDONED, None)
         self._telemetry.defer(partial(self._end, *verdict, ended_ns=self._telemetry.clock()))
 
-    @property
-    def parent(self) -> SpanContext:
-        """The span around it."""
-        return self._parent
-
     def _is_complete(self) -> bool:
         return self.done or self.answer.failure is not None or self.answer.complete
 
@@ -217,7 +212,7 @@ class OpenCall:
 
     def _call(self, status: CallStatus, error_name: str | None, ended_ns: int) -> Call:
         request, answer = self.request, self.answer
-        own, parent = self.span.get_span_context(), self._parent
+        own, parent = self.span.get_span_context(), self.parent
         tier = text(answer.service_tier) or request.attributes.get(names.OPENAI_REQUEST_SERVICE_TIER)
         usage, who = answer.usage, carried(self.context)
         fetched = request.fetched_id
