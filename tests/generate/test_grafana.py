@@ -8,6 +8,7 @@ import pytest
 
 from spanwatch.core import names
 from spanwatch.core.prometheus import label_name
+from spanwatch.core.rules import making
 from spanwatch.core.rules.defaults import defaults
 from spanwatch.generate.grafana import asking
 from spanwatch.generate.grafana.boards import BOARDS
@@ -31,7 +32,7 @@ SELECTED = re.compile(r"([a-zA-Z_]\w*)\{([^}]*)\}")
 
 def every(metric):
     """The series of a metric."""
-    return {*predicted(metric).series, asking.name_of(metric)}
+    return {*predicted(metric).series, making.series(metric)}
 
 
 OURS = {series: metric for metric in names.METRICS for series in every(metric)}

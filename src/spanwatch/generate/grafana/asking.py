@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spanwatch.core import names
+from spanwatch.core.call import CallStatus
 from spanwatch.core.names import AGENT_NAME, CALL_STATUS, METRICS, REQUEST_MODEL, TOOL_NAME, Metric
-from spanwatch.core.prometheus import label_name, metric_name
+from spanwatch.core.prometheus import label_name
 from spanwatch.core.rules.defaults import defaults
+from spanwatch.core.rules.making import series
 from spanwatch.generate.grafana.declared import Step, Variable
 
 RATE = "$__rate_interval"
@@ -23,12 +25,7 @@ UNBOUNDED = (
 )
 EVERYWHERE = ('job=~"$service"', 'deployment_environment_name=~"$environment"')  # the latter is there with OTLP only
 By = Sequence[str]
-MADE = f'{label_name(CALL_STATUS)}!="refused"'  # a refused call was not made
-
-
-def name_of(metric: Metric) -> str:
-    """What Prometheus calls it, without the part of a histogram."""
-    return metric_name(metric.name, metric.kind, metric.unit)
+MADE = f'{label_name(CALL_STATUS)}!="{CallStatus.REFUSED.value}"'  # a refused call was not made
 
 
 def selector(metric: Metric, part: str = "", *matchers: str, narrow: Sequence[Variable] = ()) -> str:
@@ -45,7 +42,7 @@ def selector(metric: Metric, part: str = "", *matchers: str, narrow: Sequence[Va
         if label not in known | {"le"}:
             raise ValueError(f"{metric.name} has no label {label}; it has {', '.join(sorted(known))}")
     narrowed = [f'{label_name(AXES[each])}=~"${each}"' for each in narrow if label_name(AXES[each]) in known]
-    return f"{name_of(metric)}{part}{{{', '.join((*EVERYWHERE, *narrowed, *matchers))}}}"
+    return f"{series(metric, part)}{{{', '.join((*EVERYWHERE, *narrowed, *matchers))}}}"
 
 
 def labels(by: By) -> str:
@@ -97,28 +94,26 @@ def most(expression: str) -> str:
     return f"topk({MOST}, {expression})"
 
 
-def quantile(share: float, metric: Metric, by: By = (), *matchers: str, narrow: Sequence[Variable] = ()) -> str:
+def quantile(share: float, metric: Metric, by: By = (), *, narrow: Sequence[Variable] = ()) -> str:
     """A percentile of a histogram."""
-    chosen = selector(metric, "_bucket", *matchers, narrow=narrow)
+    chosen = selector(metric, "_bucket", narrow=narrow)
     return f"histogram_quantile({share:g}, sum{labels(('le', *by))} (rate({chosen}[{RATE}])))"
 
 
-def range_quantile(share: float, metric: Metric, by: By = (), *matchers: str, narrow: Sequence[Variable] = ()) -> str:
+def range_quantile(share: float, metric: Metric, by: By = ()) -> str:
     """A percentile over the range of the dashboard."""
-    chosen = selector(metric, "_bucket", *matchers, narrow=narrow)
+    chosen = selector(metric, "_bucket")
     return f"histogram_quantile({share:g}, sum{labels(('le', *by))} (increase({chosen}[{RANGE}])))"
 
 
-def mean(metric: Metric, by: By = (), *matchers: str, narrow: Sequence[Variable] = ()) -> str:
+def mean(metric: Metric, by: By = (), *, narrow: Sequence[Variable] = ()) -> str:
     """The mean of a histogram's observations."""
-    total = rate(metric, by, *matchers, narrow=narrow, part="_sum")
-    return f"{total} / {rate(metric, by, *matchers, narrow=narrow)}"
+    return f"{rate(metric, by, narrow=narrow, part='_sum')} / {rate(metric, by, narrow=narrow)}"
 
 
-def range_mean(metric: Metric, by: By = (), *matchers: str, narrow: Sequence[Variable] = ()) -> str:
+def range_mean(metric: Metric, by: By = ()) -> str:
     """The mean over the range of the dashboard."""
-    total = increase(metric, by, *matchers, narrow=narrow, part="_sum")
-    return f"{total} / {increase(metric, by, *matchers, narrow=narrow)}"
+    return f"{increase(metric, by, part='_sum')} / {increase(metric, by)}"
 
 
 def bound_of(rule: str) -> float:

@@ -10,6 +10,7 @@ Unit = Literal["s", "currencyUSD", "short", "percentunit", "reqps", "none", "str
 Source = Literal["prometheus", "loki", "jaeger", "alertmanager"]
 Variable = Literal["model", "agent", "tool"]
 WIDE, HALF, THIRD, QUARTER = 24, 12, 8, 6
+LETTERS = "ABCDEFGHIJKLMNOP"  # what Grafana calls the queries of a panel
 
 
 @dataclass(frozen=True, slots=True)

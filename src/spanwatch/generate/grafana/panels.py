@@ -8,7 +8,7 @@ from spanwatch.core.names import Metric
 from spanwatch.core.prometheus import label_name
 from spanwatch.generate.grafana import asking
 from spanwatch.generate.grafana.asking import By
-from spanwatch.generate.grafana.declared import HALF, QUARTER, Panel, Query, Step, Unit, Variable
+from spanwatch.generate.grafana.declared import HALF, QUARTER, WIDE, Panel, Query, Step, Unit, Variable
 
 _UNITS: dict[str, Unit] = {"s": "s", "{USD}": "currencyUSD"}
 
@@ -39,33 +39,28 @@ def lines(
     return Panel(title, description, "timeseries", unit, queries, width, 8, tuple(steps), stacked, highest)
 
 
-def by(expr: str, keys: By, *, exemplar: bool = False) -> Query:
+def by(expr: str, keys: By) -> Query:
     """A line for each value of some attributes: the highest where there may be any number and no variable chooses."""
     free = [key for key in keys if key in asking.UNBOUNDED and f'{label_name(key)}=~"$' not in expr]
     bounded = asking.most(expr) if free and "topk(" not in expr else expr
-    return Query(bounded, asking.legend(keys), exemplar=exemplar)
+    return Query(bounded, asking.legend(keys))
 
 
 def percentiles(
-    metric: Metric,
-    title: str,
-    *matchers: str,
-    narrow: Sequence[Variable] = (),
-    width: int = HALF,
-    steps: Sequence[Step] = (),
+    metric: Metric, title: str, *, narrow: Sequence[Variable] = (), width: int = HALF, steps: Sequence[Step] = ()
 ) -> Panel:
     """p50, p95 and p99 of a histogram, with exemplars that lead to traces."""
     queries = [
-        Query(asking.quantile(share, metric, (), *matchers, narrow=narrow), f"p{share * 100:g}", exemplar=share == 0.95)
+        Query(asking.quantile(share, metric, narrow=narrow), f"p{share * 100:g}", exemplar=share == 0.95)
         for share in (0.5, 0.95, 0.99)
     ]
     text = f"{metric.description} Percentiles are interpolated within buckets; the dots are traces."
     return lines(title, text, unit_of(metric), *queries, width=width, steps=steps)
 
 
-def spread(metric: Metric, title: str, *matchers: str, narrow: Sequence[Variable] = (), width: int = HALF) -> Panel:
+def spread(metric: Metric, title: str, *, narrow: Sequence[Variable] = (), width: int = HALF) -> Panel:
     """How a histogram's observations are spread, over time."""
-    chosen = asking.selector(metric, "_bucket", *matchers, narrow=narrow)
+    chosen = asking.selector(metric, "_bucket", narrow=narrow)
     query = Query(f"sum by (le) (increase({chosen}[{asking.RATE}]))", "{{le}}")
     return Panel(title, metric.description, "heatmap", unit_of(metric), (query,), width)
 
@@ -83,7 +78,7 @@ def sheet(
     keys: By,
     columns: Sequence[tuple[str, Unit, str]],
     *,
-    width: int = 24,
+    width: int = WIDE,
     link: str | None = None,
     passes: Variable | None = None,
 ) -> Panel:

@@ -9,20 +9,19 @@ from typing import Any
 
 from spanwatch.generate.grafana import variables
 from spanwatch.generate.grafana.boards import BOARDS
-from spanwatch.generate.grafana.declared import Board, Panel, Query, Row
+from spanwatch.generate.grafana.declared import LETTERS, Board, Panel, Query, Row
 from spanwatch.generate.grafana.sdk import sdk, source
 from spanwatch.generate.grafana.styles import STYLES
 
 TAG = "spanwatch"
 _SOURCES = {"prometheus": "datasource", "loki": "logs", "jaeger": "traces"}  # and the variables that name them
-_LETTERS = "ABCDEFGHIJKLMNOP"
 
 
 def files(boards: Sequence[Board] = BOARDS) -> dict[str, str]:
     """The text of each dashboard by its file name.
 
     Raises:
-        UsageError: grafana-foundation-sdk is not installed, or is another version.
+        UsageError: grafana-foundation-sdk is not installed.
     """
     return {f"{board.uid}.json": text(board) for board in boards}
 
@@ -97,7 +96,7 @@ def _panel(panel: Panel) -> Any:
     module = sdk(f"builders.{panel.kind}")
     found = module.Panel().title(panel.title).description(panel.description).span(panel.width).height(panel.height)
     found.datasource(_source(panel.queries[0])).unit(panel.unit)
-    for letter, query in zip(_LETTERS, panel.queries, strict=False):
+    for letter, query in zip(LETTERS, panel.queries, strict=False):
         found.with_target(_target(query, letter, panel))
     if panel.steps:
         models, steps = sdk("models.dashboard"), sdk("builders.dashboard").ThresholdsConfig()

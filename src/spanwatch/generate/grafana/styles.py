@@ -8,7 +8,7 @@ from typing import Any
 from spanwatch.core import names
 from spanwatch.core.prometheus import label_name
 from spanwatch.generate.grafana import asking
-from spanwatch.generate.grafana.declared import Panel
+from spanwatch.generate.grafana.declared import LETTERS, Panel
 from spanwatch.generate.grafana.sdk import sdk
 
 _ENDINGS = {"ok": "green", "error": "red", "cancelled": "yellow", "abandoned": "orange", "refused": "purple"}
@@ -55,8 +55,7 @@ def _bargauge(found: Any, panel: Panel) -> None:
 def _table(found: Any, panel: Panel) -> None:
     """Queries joined by their labels into one table: names first, then a column for each query."""
     models, common, builders = sdk("models.dashboard"), sdk("models.common"), sdk("builders.common")
-    letters = "ABCDEFGHIJKLMNOP"
-    titles = {f"Value #{letters[at]}": name for at, (name, _) in enumerate(panel.columns)}
+    titles = {f"Value #{LETTERS[at]}": name for at, (name, _) in enumerate(panel.columns)}
     if len(panel.columns) == 1:
         titles = {"Value": panel.columns[0][0]}
     transform = models.DataTransformerConfig

@@ -7,6 +7,7 @@ from typing import Any
 
 from spanwatch.core import names
 from spanwatch.core.prometheus import label_name
+from spanwatch.core.rules.making import series
 from spanwatch.generate.grafana import asking
 from spanwatch.generate.grafana.declared import Board, Variable
 from spanwatch.generate.grafana.sdk import sdk, source
@@ -31,7 +32,7 @@ def of(board: Board) -> Iterator[Any]:
         yield _source("traces", "jaeger", "Traces")
     if board.logs:
         yield _source("logs", "loki", "Logs")
-    calls = asking.name_of(names.CALLS)
+    calls = series(names.CALLS)
     several = not board.traces  # Jaeger searches one service
     yield _values("service", f"label_values({calls}, job)", "Service", several=several, all_value=".*")
     environment = f'label_values({calls}{{job=~"$service"}}, deployment_environment_name)'
@@ -68,7 +69,7 @@ def _values(name: str, query: str, label: str, *, several: bool, all_value: str 
 def _ranked(name: Variable) -> Any:
     """The values with most of it in the range of the dashboard: all of a thousand agents would be no choice."""
     metric, key = _RANKED[name], label_name(asking.AXES[name])
-    chosen = f'{asking.name_of(metric)}{_PART.get(metric.kind, "")}{{{", ".join(asking.EVERYWHERE)}, {key}!=""}}'
+    chosen = f'{series(metric, _PART.get(metric.kind, ""))}{{{", ".join(asking.EVERYWHERE)}, {key}!=""}}'
     query = f"query_result(topk({asking.MOST}, sum by ({key}) (increase({chosen}[{asking.RANGE}]))))"
     found = _values(name, query, name.capitalize(), several=True, all_value=None)
     return found.regex(f'/{key}="([^"]+)"/')

@@ -24,7 +24,7 @@ def _standing(metric: names.Metric) -> str:
 
 
 _USED = _standing(names.BUDGET_UTILIZATION)
-_CACHED = f"{asking.increase(names.CACHE_READ_TOKENS, narrow=['model'])}"
+_CACHED = asking.increase(names.CACHE_READ_TOKENS, narrow=["model"])
 
 
 _BOTH: list[Variable] = ["model", "agent"]

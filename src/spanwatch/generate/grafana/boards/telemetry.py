@@ -16,11 +16,11 @@ _SIGNALS = ("spans", "metric_points", "log_records")
 _COLLECTORS = 'job="otelcol"'  # the scrape job of collector-config/prometheus.yml
 
 
-def _each(metric: str, by_label: str, signals: tuple[str, ...] = _SIGNALS) -> list[Query]:
+def _each(metric: str, by_label: str) -> list[Query]:
     return [
         Query(f"sum by ({by_label}) (rate(otelcol_{metric}_{signal}{{{_COLLECTORS}}}[{RATE}]))",
               f"{signal.replace('_', ' ')} {{{{{by_label}}}}}")
-        for signal in signals
+        for signal in _SIGNALS
     ]  # fmt: skip
 
 
