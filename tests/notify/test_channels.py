@@ -80,6 +80,11 @@ def test_slack_messages_stay_within_its_limits(server, url):
     assert blocks[-1]["elements"][0]["text"] == "and 47 more alerts"
 
 
+def test_a_title_in_slack_stays_within_its_limit_whatever_has_to_be_escaped_in_it(server, url):
+    Slack(url, internal=HERE)(notification(alert("&" * 100)))
+    assert len(server.sent["blocks"][0]["text"]["text"]) == 150
+
+
 def test_pagerduty_opens_and_resolves_one_incident_of_a_group(server, url, monkeypatch):
     monkeypatch.setenv("PD_KEY", "R0UT1NG")
     pager = PagerDuty("env:PD_KEY", url=url, internal=HERE)

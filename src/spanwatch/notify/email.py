@@ -14,7 +14,7 @@ from typing import Literal
 
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.harmless import clean
-from spanwatch.core.rules.alert import Alert, Notification
+from spanwatch.core.rules.alert import Alert, Notification, labels_text
 from spanwatch.core.rules.templates import plain
 from spanwatch.notify.addresses import DeliveryError
 from spanwatch.notify.posting import TIMEOUT_S
@@ -115,7 +115,7 @@ def _lines(alert: Alert) -> list[str]:
         ("", alert.description),
         ("value", "" if alert.value is None else plain(alert.value)),
         ("since", f"{alert.since:%Y-%m-%d %H:%M:%S} UTC"),
-        ("labels", ", ".join(f"{k}={v}" for k, v in alert.labels if k not in {"alertname", "severity"})),
+        ("labels", labels_text(alert)),
         ("traces", " ".join(alert.trace_ids)),
         ("runbook", alert.runbook_url),
         ("dashboard", alert.dashboard_url),

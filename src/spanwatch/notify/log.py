@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from spanwatch.core.harmless import clean
-from spanwatch.core.rules.alert import Alert, Notification
+from spanwatch.core.rules.alert import Alert, Notification, labels_text
 
 _LEVELS = {"critical": logging.ERROR, "warning": logging.WARNING}
 
@@ -49,7 +49,7 @@ class Console:
 
 def line(alert: Alert) -> str:
     """An alert on one line, harmless for terminals."""
-    labels = ", ".join(f"{key}={value}" for key, value in alert.labels if key not in {"alertname", "severity"})
+    labels = labels_text(alert)
     traces = f" traces: {' '.join(alert.trace_ids)}" if alert.trace_ids else ""
     head = f"[{alert.severity}] {alert.name} {alert.state.value}: {alert.summary}"
     return clean(f"{head}{f' ({labels})' if labels else ''}{traces}")

@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from spanwatch.core.harmless import clean
-from spanwatch.core.rules.alert import Alert, Notification, State
+from spanwatch.core.rules.alert import Alert, Notification, State, labels_text
 from spanwatch.core.rules.templates import humanize
 from spanwatch.notify.addresses import target_of
 from spanwatch.notify.posting import TIMEOUT_S, post_json
@@ -59,15 +59,15 @@ class Slack:
 
 def message(notification: Notification) -> dict[str, Any]:
     """A notification as Slack has it."""
-    title = _cut(clean(notification.title), MAX_TITLE)
+    title = _cut(escaped(notification.title), MAX_TITLE)
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": escaped(title), "emoji": False}},
+        {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": False}},
         *(_section(alert) for alert in notification.alerts[:MOST_ALERTS]),
     ]
     more = notification.omitted + max(0, len(notification.alerts) - MOST_ALERTS)
     if more:
         blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": f"and {more} more alerts"}]})
-    return {"text": escaped(title), "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
+    return {"text": title, "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
 
 
 def _section(alert: Alert) -> dict[str, Any]:
@@ -77,8 +77,7 @@ def _section(alert: Alert) -> dict[str, Any]:
         lines.append(escaped(alert.description))
     if alert.value is not None:
         lines.append(f"value {humanize(alert.value)}, since {alert.since:%Y-%m-%d %H:%M:%S} UTC")
-    labels = ", ".join(f"{key}={value}" for key, value in alert.labels if key not in {"alertname", "severity"})
-    lines += [escaped(labels)] if labels else []
+    lines += [escaped(labels)] if (labels := labels_text(alert)) else []
     lines += [f"traces {escaped(' '.join(alert.trace_ids))}"] if alert.trace_ids else []
     links = [(alert.runbook_url, "runbook"), (alert.dashboard_url, "dashboard")]
     told = [f"<{escaped(url)}|{name}>" for url, name in links if url]

@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from spanwatch.core.money import EXACT, to_usd
 from spanwatch.reports.screen import Screen
+from spanwatch.store.summary import Sums
 
 NONE = "-"
 _SMALLEST = Decimal("0.000001")
@@ -54,6 +55,14 @@ def cost(nano: int | None, screen: Screen, *, lower_bound: bool, guessed: bool =
     bound = ("≥" if screen.unicode else ">=") if lower_bound else ""
     about = "~" if guessed else ""
     return f"{bound}{about}{dollars(nano)}"
+
+
+def cost_of(sums: Sums, screen: Screen) -> str:
+    """What calls cost, with its marks: unknown where all of them lack a price, a dash where none could have one."""
+    if sums.nano_usd is None:
+        return "unknown" if sums.unpriced else NONE
+    guessed = bool(sums.approximate or sums.estimated)
+    return cost(sums.nano_usd, screen, lower_bound=sums.is_lower_bound, guessed=guessed)
 
 
 def size(count: int) -> str:

@@ -15,7 +15,7 @@ from spanwatch.reports.screen import Screen, Style
 from spanwatch.store import samples
 
 WINDOW_S = 300.0  # what a report judges by: now, whatever it reports on
-_STYLES: dict[State, Style] = {State.DEGRADED: "yellow", State.UNHEALTHY: "red", State.NO_DATA: "dim"}
+STYLES: dict[State, Style] = {State.DEGRADED: "yellow", State.UNHEALTHY: "red", State.NO_DATA: "dim"}
 
 
 def health_of(home: Path, window_s: float, thresholds: Thresholds, now_ns: int) -> Health:
@@ -32,10 +32,10 @@ def health_of(home: Path, window_s: float, thresholds: Thresholds, now_ns: int) 
 
 def health_text(found: Health, screen: Screen) -> Sequence[str]:
     """The state, and a line for each reason."""
-    head = screen.style(found.state.value.replace("_", " "), _STYLES.get(found.state, "bold"))
+    head = screen.style(found.state.value.replace("_", " "), STYLES.get(found.state, "bold"))
     lines = [f"{head} (last {written(found.window_s)})"]
     for reason in found.reasons:
-        mark = screen.style(f"{reason.state.value.replace('_', ' '):<10}", _STYLES.get(reason.state, ""))
+        mark = screen.style(f"{reason.state.value.replace('_', ' '):<10}", STYLES.get(reason.state, ""))
         lines.append(f"  {mark} {clean(reason.text)}")
     return lines
 

@@ -11,7 +11,7 @@ from spanwatch.core.harmless import clean
 from spanwatch.core.health import as_json
 from spanwatch.core.money import usd_text
 from spanwatch.reports.alerts import alerts
-from spanwatch.reports.figures import NONE, cost, number, seconds
+from spanwatch.reports.figures import NONE, cost_of, number, seconds
 from spanwatch.reports.health import health_text
 from spanwatch.reports.report import Asked, Build, Section
 from spanwatch.reports.screen import Screen
@@ -127,17 +127,10 @@ def _agents_text(found: Sequence[tuple[str, Done | None, Sums]], screen: Screen)
     columns = [Column("agent", flexible=True), Column("runs", right=True), *_ENDINGS, *_TIMES]
     columns += [Column("calls", right=True), Column("cost", right=True)]
     rows = [
-        [Cell(clean(name) or "unknown"), *_done_cells(runs), Cell(number(sums.calls)), _cost(sums, screen)]
+        [Cell(clean(name) or "unknown"), *_done_cells(runs), Cell(number(sums.calls)), Cell(cost_of(sums, screen))]
         for name, runs, sums in found
     ]
     return _rows(columns, rows, screen)
-
-
-def _cost(sums: Sums, screen: Screen) -> Cell:
-    if sums.nano_usd is None:
-        return Cell("unknown" if sums.unpriced else NONE)
-    guessed = bool(sums.approximate or sums.estimated)
-    return Cell(cost(sums.nano_usd, screen, lower_bound=sums.is_lower_bound, guessed=guessed))
 
 
 def _failures_text(found: Sequence[Failures], screen: Screen) -> Sequence[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from spanwatch.core.harmless import clean
 from spanwatch.core.times import shown
-from spanwatch.reports.figures import NONE, cost, counted, dollars, number, seconds
+from spanwatch.reports.figures import NONE, cost_of, counted, dollars, number, seconds
 from spanwatch.reports.screen import Screen
 from spanwatch.reports.table import Cell, Column, table
 from spanwatch.store.summary import Group, Percentiles, Summary, Sums
@@ -117,14 +117,12 @@ def _groups(heading: str, groups: Sequence[Group], screen: Screen) -> list[str]:
 
 
 def _cells(sums: Sums, screen: Screen) -> list[Cell]:
-    guessed = bool(sums.approximate or sums.estimated)
-    amount = cost(sums.nano_usd, screen, lower_bound=sums.is_lower_bound, guessed=guessed)
     return [
         Cell(number(sums.calls)),
         Cell(number(sums.errors), "red" if sums.errors else ""),
         *(Cell(number(sums.input_tokens)), Cell(number(sums.cache_read_tokens))),
         *(Cell(number(sums.output_tokens)), Cell(number(sums.reasoning_tokens))),
-        Cell("unknown" if sums.nano_usd is None and sums.unpriced else amount),
+        Cell(cost_of(sums, screen)),
     ]
 
 

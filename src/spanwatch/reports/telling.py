@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from spanwatch.core.harmless import clean
-from spanwatch.core.health import State
 from spanwatch.core.times import shown
 from spanwatch.reports.alerts import COLUMNS, alert_row
-from spanwatch.reports.figures import NONE, cost, counted, number, seconds
+from spanwatch.reports.figures import NONE, cost_of, counted, number, seconds
 from spanwatch.reports.findings import AXES, Findings
+from spanwatch.reports.health import STYLES
 from spanwatch.reports.parts import Part, Table, Tree, table_of
-from spanwatch.reports.screen import Screen, Style
+from spanwatch.reports.screen import Screen
 from spanwatch.reports.spending import latency_chart, spend_chart
 from spanwatch.reports.summary_text import figures_of
 from spanwatch.reports.table import Cell, Column
-from spanwatch.store.summary import Group, Sums
+from spanwatch.store.summary import Group
 from spanwatch.store.traces import TraceLine
 from spanwatch.store.work import Done
 
 Tell = Callable[[Findings], Part]
 _PLAIN = Screen()
-_STYLES: dict[State, Style] = {State.DEGRADED: "yellow", State.UNHEALTHY: "red", State.NO_DATA: "dim"}
 _SUMS = tuple(Column(name, right=True) for name in ("calls", "errors", "input", "cached", "output", "cost"))
 _DONE = tuple(
     Column(name, right=True) for name in ("count", "ok", "errors", "cancelled", "refused", "p50", "p95", "p99")
@@ -38,8 +37,8 @@ _TRACE = (
 def health(found: Findings) -> Part:
     """How it was when the report was made, with every reason."""
     state = found.health.state
-    head = Cell(f"{state.value.replace('_', ' ')} (last {found.health.window_s / 60:g} minutes)", _style(state))
-    reasons = [Cell(clean(reason.text), _style(reason.state)) for reason in found.health.reasons]
+    head = Cell(f"{state.value.replace('_', ' ')} (last {found.health.window_s / 60:g} minutes)", STYLES.get(state, ""))
+    reasons = [Cell(clean(reason.text), STYLES.get(reason.state, "")) for reason in found.health.reasons]
     return Part("health", "Health", (head, *reasons))
 
 
@@ -156,17 +155,6 @@ def window_text(found: Findings) -> str:
     return f"from {since} to {until}"
 
 
-def _style(state: State) -> Style:
-    return _STYLES.get(state, "")
-
-
-def _money(sums: Sums) -> Cell:
-    if sums.nano_usd is None:
-        return Cell("unknown" if sums.unpriced else NONE)
-    guessed = bool(sums.approximate or sums.estimated)
-    return Cell(cost(sums.nano_usd, _PLAIN, lower_bound=sums.is_lower_bound, guessed=guessed))
-
-
 def _group(group: Group) -> list[Cell]:
     sums = group.sums
     return [
@@ -174,7 +162,7 @@ def _group(group: Group) -> list[Cell]:
         Cell(number(sums.calls)),
         Cell(number(sums.errors), "red" if sums.errors else ""),
         *(Cell(number(each)) for each in (sums.input_tokens, sums.cache_read_tokens, sums.output_tokens)),
-        _money(sums),
+        Cell(cost_of(sums, _PLAIN)),
     ]
 
 
@@ -192,7 +180,7 @@ def _trace(line: TraceLine) -> list[Cell]:
         Cell(clean(line.name or NONE), "red" if line.failed else ""),
         Cell(seconds((line.ended_ns - line.started_ns) / 1e9)),
         *(Cell(number(each)) for each in (line.sums.calls, line.sums.errors)),
-        _money(line.sums),
+        Cell(cost_of(line.sums, _PLAIN)),
     ]
 
 

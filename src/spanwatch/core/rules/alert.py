@@ -134,6 +134,11 @@ class Notification:
         return f"[{self.status.upper()}{number}] {shown}" + (f" ({self.service})" if self.service else "")
 
 
+def labels_text(alert: Alert) -> str:
+    """The labels that tell an alert from others of its rule, on one line."""
+    return ", ".join(f"{key}={value}" for key, value in alert.labels if key not in {ALERTNAME, SEVERITY})
+
+
 def fingerprint(labels: Labels) -> str:
     """16 hex characters that stand for labels."""
     text = json.dumps(sorted(labels), ensure_ascii=True)

@@ -23,9 +23,9 @@ def drawn(chart: Chart) -> Markup:
     """
     root = _plotted(chart)
     _prune(root)
-    for number_of, bars in enumerate(_bars(root)):
+    for series, bars in zip(chart.series, _bars(root), strict=True):
         for at, bar in enumerate(bars):
-            _describe(bar, chart, chart.series[number_of], at)
+            _describe(bar, chart, series, at)
     root.set("role", "img")
     root.set("aria-label", chart.title)
     legend = [tag("li", tag("i", class_=f"key color-{at}"), each.name) for at, each in enumerate(chart.series)]

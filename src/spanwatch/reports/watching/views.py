@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from spanwatch.core.harmless import clean
 from spanwatch.core.times import shown
 from spanwatch.reports.alerts import COLUMNS, alert_row
-from spanwatch.reports.figures import NONE, cost, number, seconds
+from spanwatch.reports.figures import NONE, cost_of, number, seconds
 from spanwatch.reports.screen import Screen, Style
 from spanwatch.reports.table import Cell, Column
 from spanwatch.reports.watching.accounts import Account
@@ -42,10 +42,7 @@ class View:
 
 
 def _amount(sums: Sums) -> Cell:
-    if sums.nano_usd is None:
-        return Cell("unknown" if sums.unpriced else NONE, "yellow" if sums.unpriced else "")
-    guessed = bool(sums.approximate or sums.estimated)
-    return Cell(cost(sums.nano_usd, _SCREEN, lower_bound=sums.is_lower_bound, guessed=guessed))
+    return Cell(cost_of(sums, _SCREEN), "yellow" if sums.nano_usd is None and sums.unpriced else "")
 
 
 def _red(count: int) -> Style:

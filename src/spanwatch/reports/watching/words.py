@@ -11,12 +11,12 @@ from spanwatch.core.health import State
 from spanwatch.core.rules.alert import State as Standing
 from spanwatch.core.times import shown
 from spanwatch.reports.figures import NONE, cost, counted, number, seconds
-from spanwatch.reports.screen import Screen, Style
+from spanwatch.reports.health import STYLES
+from spanwatch.reports.screen import Screen
 from spanwatch.reports.table import Cell, table
 from spanwatch.reports.watching.views import VIEWS, View
 from spanwatch.reports.watching.watch import Snapshot
 
-STYLES: dict[State, Style] = {State.DEGRADED: "yellow", State.UNHEALTHY: "red", State.NO_DATA: "dim"}
 _MARKS = "▁▂▃▄▅▆▇█"
 _SCREEN = Screen()
 MOST_ROWS = 20
