@@ -29,8 +29,9 @@ from spanwatch.core.times import iso, shown
 from spanwatch.reports.screen import Screen
 from spanwatch.reports.table import Cell, Column, table
 from spanwatch.store import feedback as stored
-from spanwatch.store.feedback import AXES, FOREVER, Window
+from spanwatch.store.feedback import AXES, Window
 from spanwatch.store.trends import Trends, trends
+from spanwatch.store.windows import between
 
 _WEEK_NS = 7 * 86_400_000_000_000
 _SHOWN = 20
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what users said."""
     now = time.time_ns()
     window = reading.window_of(args, now)
-    asked = Window(window.since_ns or 0, FOREVER if window.until_ns is None else window.until_ns)
+    asked = Window(*between(window.since_ns, window.until_ns))
     with reading.opened(args) as home:
         found = overview(home, asked, now, low=args.low, limit=args.limit)
     write(json.dumps(as_json(found)) if args.json else "\n".join(text(found, screen_of())))

@@ -15,12 +15,13 @@ from spanwatch.core.rules.alert import Alert
 from spanwatch.reports.alerts import alerts_of
 from spanwatch.store import feedback as stored
 from spanwatch.store.analysis import FeedbackTheme, described
-from spanwatch.store.feedback import FOREVER, Window
+from spanwatch.store.feedback import Window
 from spanwatch.store.notable import dearest, slowest
 from spanwatch.store.summary import Axis, Group, Summary, grouped, summary
 from spanwatch.store.timeline import Spread, Timeline, spread, timeline
 from spanwatch.store.trace import Trace, trace
 from spanwatch.store.traces import TraceLine
+from spanwatch.store.windows import between
 from spanwatch.store.work import Work, work
 
 AXES: tuple[Axis, ...] = ("model", "agent", "user")
@@ -93,7 +94,7 @@ def findings(
             if line.spans + line.sums.calls <= MOST_SPANS
         },
         alerts=tuple(alerts_of(home, at_ns)),
-        said=_said(home, Window(since_ns or 0, FOREVER if until_ns is None else until_ns)),
+        said=_said(home, Window(*between(since_ns, until_ns))),
     )
 
 

@@ -13,8 +13,8 @@ from spanwatch.core.money import usd_text
 from spanwatch.core.times import iso
 from spanwatch.store import database
 from spanwatch.store.rows import USAGE_COLUMNS
+from spanwatch.store.windows import between
 
-_FOREVER = 1 << 62
 _COLUMNS = (
     "trace_id, span_id, parent_span_id, operation, provider, request_model, response_model, response_id, started_ns, "
     "duration_ns, stream, first_chunk_s, has_usage, more_usage, nano_usd, cost_status, cost_reason, cost_source, "
@@ -122,7 +122,7 @@ def calls(
     Raises:
         StoreError: there is no store here, or it cannot be read.
     """
-    window = (since_ns or 0, _FOREVER if until_ns is None else until_ns)
+    window = between(since_ns, until_ns)
     with database.reading(home) as db:
         yield from _selected(db, "started_ns >= ? AND started_ns < ?", window, limit)
 

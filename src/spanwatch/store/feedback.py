@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from spanwatch.core.names import EXECUTE_TOOL
 from spanwatch.store import database
 from spanwatch.store.rated import ROOT
 from spanwatch.store.rows import FEEDBACK_COLUMNS
+from spanwatch.store.windows import FOREVER
 
 Axis = Literal["user", "agent", "model", "version", "prompt"]
 AXES: Mapping[str, str] = {
@@ -24,7 +26,6 @@ AXES: Mapping[str, str] = {
     "version": "app_version",
     "prompt": "prompt",
 }
-FOREVER = 1 << 62
 _NAMES = ("id", "source", "at_ns", *FEEDBACK_COLUMNS[3:])
 _COLUMNS = ", ".join(FEEDBACK_COLUMNS)
 _SUMS = "count(rating), sum(rating), sum(rating * rating)"
@@ -166,19 +167,37 @@ class _Facts:
         self.unpriced = False
 
 
+_TRACES = "(SELECT DISTINCT value AS trace_id FROM json_each(?)) r"
+_CALLS = (
+    "SELECT c.trace_id, coalesce(c.response_model, c.request_model), c.error_type, c.status, c.nano_usd, c.counted "  # noqa: S608 (constants)
+    f"FROM {_TRACES} JOIN calls c ON c.trace_id = r.trace_id"
+)
+_TIMES = f"SELECT t.trace_id, t.ended_ns - t.started_ns FROM {_TRACES} JOIN traces t ON t.trace_id = r.trace_id"  # noqa: S608 (constants)
+_TOOL = f"{EXECUTE_TOOL} "
+_TOOLS = (
+    f"SELECT s.trace_id, s.name, s.failed FROM {_TRACES} JOIN spans s ON s.trace_id = r.trace_id "  # noqa: S608 (constants)
+    f"WHERE s.name >= '{_TOOL}' AND s.name < '{EXECUTE_TOOL}!'"
+)
+
+
 def _facts(db: sqlite3.Connection, found: list[Rating]) -> dict[str, _Facts]:
     """What the rated traces were like, in three passes over indexes."""
-    traces = "SELECT DISTINCT value AS trace_id FROM json_each(?)"
-    values = (json.dumps([each.trace_id for each in found if each.trace_id]),)
-    facts: dict[str, _Facts] = {}
-    calls = (
-        "SELECT c.trace_id, coalesce(c.response_model, c.request_model), c.error_type, c.status, c.nano_usd, c.counted "  # noqa: S608 (constants)
-        f"FROM ({traces}) r JOIN calls c ON c.trace_id = r.trace_id"
-    )
-    for trace_id, model, error, status, nano, counted in db.execute(calls, values):
-        fact = facts.get(trace_id)
-        if fact is None:
-            fact = facts[trace_id] = _Facts()
+    traces = (json.dumps([each.trace_id for each in found if each.trace_id]),)
+    facts: defaultdict[str, _Facts] = defaultdict(_Facts)
+    _add_calls(facts, db.execute(_CALLS, traces))
+    for trace_id, length in db.execute(_TIMES, traces):
+        facts[trace_id].seconds = length / 1e9
+    for trace_id, name, failed in db.execute(_TOOLS, traces):
+        tool = name.removeprefix(_TOOL)
+        facts[trace_id].tools[tool] = None
+        if failed:
+            facts[trace_id].errors[f"tool {tool}"] = None
+    return facts
+
+
+def _add_calls(facts: defaultdict[str, _Facts], calls: Iterable[Any]) -> None:
+    for trace_id, model, error, status, nano, counted in calls:
+        fact = facts[trace_id]
         if model:
             fact.models[model] = None
         if status == "error":
@@ -187,22 +206,6 @@ def _facts(db: sqlite3.Connection, found: list[Rating]) -> dict[str, _Facts]:
             fact.nano_usd = nano + (fact.nano_usd or 0)
         elif counted and status != "error":
             fact.unpriced = True
-    times = f"SELECT t.trace_id, t.ended_ns - t.started_ns FROM ({traces}) r JOIN traces t ON t.trace_id = r.trace_id"  # noqa: S608 (constants)
-    for trace_id, length in db.execute(times, values):
-        facts.setdefault(trace_id, _Facts()).seconds = length / 1e9
-    tools = (
-        f"SELECT s.trace_id, s.name, s.failed FROM ({traces}) r JOIN spans s ON s.trace_id = r.trace_id "  # noqa: S608 (constants)
-        "WHERE s.failed OR (s.name >= ? AND s.name < ?)"
-    )
-    prefix = f"{EXECUTE_TOOL} "
-    for trace_id, name, failed in db.execute(tools, (*values, prefix, f"{EXECUTE_TOOL}!")):
-        fact = facts.setdefault(trace_id, _Facts())
-        if name.startswith(prefix):
-            tool = name.removeprefix(prefix)
-            fact.tools[tool] = None
-            if failed:
-                fact.errors[f"tool {tool}"] = None
-    return facts
 
 
 def _joined(found: Rating, fact: _Facts | None) -> Rated:

@@ -1,9 +1,18 @@
 """The home directory: private (0700, files 0600), and never reached through a symbolic link that somebody left there.
 
 .spanwatch/
-store.db              the projection (SQLite, WAL)
-store.db.corrupt-<n>  damaged ones, set aside
-journal/<instance>-<n>.log
+store.db                     the projection (SQLite, WAL)
+store.db.corrupt-<n>         damaged ones, set aside
+store.lock                   held while one is set aside
+journal/<instance>-<n>.log   what processes wrote, in segments
+journal/<instance>-<n>.owed  there while a collector waits for that segment
+journal/account              what became of the records of segments that are gone
+budgets.db                   the ledger of budgets (SQLite)
+charges/<instance>.log       charges that a ledger has not taken yet
+alerts.db                    alerts, who was told, silences, the history
+claims.db                    feedback tokens and idempotency keys that were used, as digests
+feedback.key                 what feedback tokens are made with
+stack/                       what `spanwatch stack` runs
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ import sqlite3
 from spanwatch.store import rollups
 from spanwatch.store.rows import CALL_COLUMNS, COST_COLUMNS, LATE_COLUMNS, Body, Row, late_values, storable
 
-DAY_NS = 86_400_000_000_000
 _AT = {name: CALL_COLUMNS.index(name) for name in ("call_id", "trace_id", "has_usage", LATE_COLUMNS[0])}
 _FIRST, _BEHIND = _AT[LATE_COLUMNS[0]], _AT[LATE_COLUMNS[0]] + len(LATE_COLUMNS)
 _NAMES = ", ".join(LATE_COLUMNS)

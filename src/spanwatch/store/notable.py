@@ -8,8 +8,8 @@ from pathlib import Path
 from spanwatch.core.names import REPORTED_COST
 from spanwatch.store import database
 from spanwatch.store.traces import TraceLine, line_of
+from spanwatch.store.windows import between
 
-_FOREVER = 1 << 62
 _SLOWEST = (
     "SELECT trace_id, started_ns, ended_ns FROM traces WHERE started_ns >= ? AND started_ns < ? "
     "ORDER BY ended_ns - started_ns DESC, started_ns DESC, trace_id LIMIT ?"
@@ -58,5 +58,5 @@ def lines_of(home: Path, trace_ids: Sequence[str]) -> list[TraceLine]:
 
 def _lines(home: Path, question: str, since_ns: int | None, until_ns: int | None, limit: int) -> list[TraceLine]:
     with database.reading(home) as db:
-        found = db.execute(question, (since_ns or 0, _FOREVER if until_ns is None else until_ns, limit)).fetchall()
+        found = db.execute(question, (*between(since_ns, until_ns), limit)).fetchall()
         return [line_of(db, *row) for row in found]

@@ -15,9 +15,9 @@ from typing import Any
 
 from spanwatch.core.sanitise import BYTES
 from spanwatch.store import database
+from spanwatch.store.windows import between
 
 _PER_LINE = 100
-_FOREVER = 1 << 62
 _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 Json = dict[str, Any]
 _Row = tuple[int, str, int]
@@ -31,7 +31,7 @@ def export(home: Path, *, since_ns: int | None = None, until_ns: int | None = No
     Raises:
         StoreError: there is no store here, or it cannot be read.
     """
-    window = (since_ns or 0, _FOREVER if until_ns is None else until_ns)
+    window = between(since_ns, until_ns)
     with database.reading(home) as db:
         resources = {
             source: _resource(text) for source, text in db.execute("SELECT id, resource FROM sources").fetchall()
@@ -50,7 +50,7 @@ def without_span(home: Path, *, since_ns: int | None = None, until_ns: int | Non
     Raises:
         StoreError: there is no store here, or it cannot be read.
     """
-    window = (since_ns or 0, _FOREVER if until_ns is None else until_ns)
+    window = between(since_ns, until_ns)
     with database.reading(home) as db:
         found: int = db.execute(
             "SELECT count(*) FROM calls c WHERE started_ns >= ? AND started_ns < ? AND NOT EXISTS "

@@ -14,6 +14,7 @@ from pathlib import Path
 from spanwatch.store import database, rollups
 from spanwatch.store import home as places
 from spanwatch.store.schema import DAY_NS, HOUR_NS
+from spanwatch.store.windows import FOREVER
 
 _ROOM = 0.9  # a store that is too large is cut to this share of its limit, so that it is not cut at every turn
 _TURNS = 40
@@ -103,7 +104,7 @@ def _cut(db: sqlite3.Connection, cut: int) -> None:
     with database.transaction(db):
         db.execute("DELETE FROM calls WHERE started_ns < ?", (cut,))
         young = db.execute("SELECT id FROM spans WHERE ended_ns >= ? ORDER BY id LIMIT 1", (cut,)).fetchone()
-        db.execute("DELETE FROM spans WHERE id < ? AND ended_ns < ?", (young[0] if young else 1 << 62, cut))
+        db.execute("DELETE FROM spans WHERE id < ? AND ended_ns < ?", (young[0] if young else FOREVER, cut))
         db.execute("DELETE FROM traces WHERE started_ns < ? AND ended_ns < ?", (cut, cut))
         for table in ("logs", "losses", "settlements", "stated_costs", "feedback", "interactions"):
             db.execute(f"DELETE FROM {table} WHERE at < ?", (cut,))  # noqa: S608 (constants)

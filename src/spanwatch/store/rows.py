@@ -10,6 +10,7 @@ from typing import Any
 from spanwatch.core.call import CallStatus
 from spanwatch.core.feedback.rating import rating_from
 from spanwatch.core.names import FETCH_RESPONSE, INTERACTION_ID, REPORTED_COST, REQUEST_NAME, USER_ID
+from spanwatch.store.windows import FOREVER
 
 Row = tuple[Any, ...]
 Body = dict[str, Any]
@@ -48,7 +49,6 @@ _UNCOUNTED = frozenset({FETCH_RESPONSE, REPORTED_COST})
 _MOST_COUNT = 10**15
 _MOST_NANO_USD = 10**16
 _MOST_DURATION_NS = 10**15
-_MOST_TIME_NS = 1 << 62
 
 
 def call_row(body: Body, source: int) -> Row:
@@ -155,7 +155,7 @@ def interaction_row(body: Body) -> Row | None:
 
 def _time(value: Any) -> int:
     """A UNIX time in nanoseconds."""
-    if 0 <= index(value) < _MOST_TIME_NS:
+    if 0 <= index(value) < FOREVER:
         return int(value)
     raise ValueError("no time")
 

@@ -7,11 +7,11 @@ import os
 import re
 import stat
 import time
-from binascii import crc32
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from spanwatch.core.records import framed
 from spanwatch.store import files, locks
 from spanwatch.store.home import journal_path
 
@@ -86,8 +86,7 @@ def read(descriptor: int, start: int, size: int) -> Piece:
 
 def blank(size: int, was: str = "span") -> bytes:
     """A sound line of exactly `size` bytes that says only what kind it `was`: every reader steps over it."""
-    data = f'{{"k":"blank","was":"{was}"}}'.encode("ascii").ljust(size - 10)
-    return b"%08x %b\n" % (crc32(data), data)
+    return framed(f'{{"k":"blank","was":"{was}"}}'.ljust(size - 10))
 
 
 def is_removed(descriptor: int) -> bool:

@@ -12,11 +12,11 @@ from typing import Any, Literal
 from spanwatch.store import database
 from spanwatch.store.rollups import HOURS, SUMS, USER_DAYS
 from spanwatch.store.schema import DAY_NS, HOUR_NS, MEASURES
+from spanwatch.store.windows import FOREVER, between
 
 Axis = Literal["model", "user", "agent"]
 _NAMES = tuple(name for name, _ in MEASURES)
 _UNKNOWABLE = 7  # the last measures: NULL where unknown; the others are counts
-_FOREVER = 1 << 62
 _WIDE = 0.1  # a window with more than this share of all calls is read along the index of durations
 
 
@@ -124,7 +124,7 @@ def summary(
         StoreError: there is no store here, or it cannot be read.
     """
     with database.reading(home) as db:
-        return summarised(db, _Window(since_ns or 0, _FOREVER if until_ns is None else until_ns, run), by)
+        return summarised(db, _Window(*between(since_ns, until_ns), run), by)
 
 
 def grouped(home: Path, by: Axis, *, since_ns: int | None = None, until_ns: int | None = None) -> tuple[Group, ...]:
@@ -134,7 +134,7 @@ def grouped(home: Path, by: Axis, *, since_ns: int | None = None, until_ns: int 
         StoreError: there is no store here, or it cannot be read.
     """
     with database.reading(home) as db:
-        window = _Window(since_ns or 0, _FOREVER if until_ns is None else until_ns, None)
+        window = _Window(*between(since_ns, until_ns), None)
         return _merged((key, sums) for (key,), sums in _grouped(db, window, (by,)))
 
 
@@ -154,7 +154,7 @@ def summarised(db: sqlite3.Connection, window: _Window, by: Axis | None) -> Summ
     groups = models if by == "model" else _merged((key, s) for (key,), s in _grouped(db, window, (by,))) if by else ()
     return Summary(
         since_ns=window.since or None,
-        until_ns=None if window.until == _FOREVER else window.until,
+        until_ns=None if window.until == FOREVER else window.until,
         sums=total,
         duration=_percentiles(db, window, "duration_ns", total.calls, 1e9),
         first_chunk=_percentiles(db, window, "first_chunk_s", total.first_chunks, 1.0),
@@ -228,7 +228,7 @@ def _along_index(db: sqlite3.Connection, window: _Window, column: str, rank: int
     order, offset = ("DESC", count - 1 - rank) if from_end else ("ASC", rank)
     bounds = (
         ("", ())
-        if window.since == 0 and window.until == _FOREVER
+        if window.since == 0 and window.until == FOREVER
         else (
             " AND started_ns >= ? AND started_ns < ?",
             (window.since, window.until),

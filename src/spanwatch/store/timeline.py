@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from spanwatch.core.names.metrics import DURATION_BUCKETS
+from spanwatch.core.series import SECOND_NS
 from spanwatch.store import database
 from spanwatch.store.rollups import HOURS, SUMS, USER_DAYS
 from spanwatch.store.schema import DAY_NS, HOUR_NS
 from spanwatch.store.summary import Axis, Sums
+from spanwatch.store.windows import between
 
-SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
 # Steps that people count in; the shortest that needs no more than the wanted number of slots is taken.
 STEPS_NS = (
@@ -24,7 +25,6 @@ STEPS_NS = (
     *(DAY_NS * n for n in (1, 2, 7, 14, 30, 90, 365)),
 )
 _ENDS = "SELECT min(started_ns), max(started_ns) FROM calls WHERE started_ns >= ? AND started_ns < ?"
-_FOREVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def timeline(
     Raises:
         StoreError: there is no store here, or it cannot be read.
     """
-    window = (since_ns or 0, _FOREVER if until_ns is None else until_ns)
+    window = between(since_ns, until_ns)
     with database.reading(home) as db:
         first, last = db.execute(_ENDS, window).fetchone()
         if first is None:
@@ -83,7 +83,7 @@ def spread(home: Path, *, since_ns: int | None = None, until_ns: int | None = No
     Raises:
         StoreError: there is no store here, or it cannot be read.
     """
-    window = (since_ns or 0, _FOREVER if until_ns is None else until_ns)
+    window = between(since_ns, until_ns)
     with database.reading(home) as db:
         where = "counted AND started_ns >= ? AND started_ns < ?"
         rows = db.execute(f"SELECT duration_ns FROM calls INDEXED BY calls_by_duration WHERE {where}", window)  # noqa: S608 (constants)

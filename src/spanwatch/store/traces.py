@@ -9,8 +9,8 @@ from pathlib import Path
 from spanwatch.store import database
 from spanwatch.store.rollups import SUMS
 from spanwatch.store.summary import Sums
+from spanwatch.store.windows import between
 
-_FOREVER = 1 << 62
 _ROOT = (
     "SELECT p.name, p.failed, s.service FROM spans p LEFT JOIN sources s ON s.id = p.source "
     "WHERE trace_id = ? ORDER BY parent_id IS NOT NULL, started_ns, p.id LIMIT 1"
@@ -43,7 +43,7 @@ def traces(home: Path, *, since_ns: int | None = None, until_ns: int | None = No
     Raises:
         StoreError: there is no store here, or it cannot be read.
     """
-    window = (since_ns or 0, _FOREVER if until_ns is None else until_ns)
+    window = between(since_ns, until_ns)
     with database.reading(home) as db:
         found = db.execute(
             "SELECT trace_id, started_ns, ended_ns FROM traces WHERE started_ns >= ? AND started_ns < ? "

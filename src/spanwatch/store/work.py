@@ -14,9 +14,9 @@ from spanwatch.core import names
 from spanwatch.store import database
 from spanwatch.store.schema import IS_WORK
 from spanwatch.store.summary import Percentiles
+from spanwatch.store.windows import between
 
 OK, ERROR, CANCELLED, REFUSED = "ok", "error", "cancelled", "refused"
-_FOREVER = 1 << 62
 _READ = (names.OPERATION_NAME, names.REQUEST_NAME, names.OUTCOME, names.TOOL_NAME, names.AGENT_NAME, names.ERROR_TYPE)
 _QUESTION = (
     "SELECT trace_id, span_id, parent_id, ended_ns - started_ns, failed, "  # noqa: S608 (constants)
@@ -81,7 +81,7 @@ def work(home: Path, *, since_ns: int | None = None, until_ns: int | None = None
     Raises:
         StoreError: there is no store here, or it cannot be read.
     """
-    window = (since_ns or 0, _FOREVER if until_ns is None else until_ns)
+    window = between(since_ns, until_ns)
     with database.reading(home) as db:
         return _work(db, window)
 

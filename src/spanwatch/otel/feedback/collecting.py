@@ -19,9 +19,10 @@ from spanwatch.otel.feedback.targets import Given
 from spanwatch.otel.setup import INSTANCE
 from spanwatch.store import feedback as stored
 from spanwatch.store.catching_up import caught_up
-from spanwatch.store.feedback import AXES, FOREVER, Axis, Window
+from spanwatch.store.feedback import AXES, Axis, Window
 from spanwatch.store.trends import Trends
 from spanwatch.store.trends import trends as found_trends
+from spanwatch.store.windows import between
 
 When = Duration | datetime
 
@@ -106,7 +107,7 @@ def window_of(since: When | None, until: When | None) -> Window:
     Raises:
         ValueError: one of them is no time.
     """
-    return Window(0 if since is None else _moment(since), FOREVER if until is None else _moment(until))
+    return Window(*between(None if since is None else _moment(since), None if until is None else _moment(until)))
 
 
 def _moment(when: When) -> int:
