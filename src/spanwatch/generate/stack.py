@@ -5,7 +5,7 @@ The texts are those of collector-config/, with addresses, directories and secret
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 HOST = "127.0.0.1"
@@ -36,7 +36,8 @@ TEXTS = (
     "loki.yaml",
 )
 SECRETS = "/run/secrets"
-_QUICK = {
+Pairs = tuple[tuple[str, str], ...]  # what is in a text, and what stands for it here
+_QUICK: dict[str, Pairs] = {
     "prometheus.yml": (
         ("scrape_interval: 15s", "scrape_interval: 1s"),
         ("evaluation_interval: 15s", "evaluation_interval: 1s"),
@@ -90,24 +91,10 @@ def plan(
         ValueError: a text lacks what is to be replaced in it.
     """
     chosen = options or Options()
-    files = dict(texts)
-    if chosen.quick:
-        for name, pairs in _QUICK.items():
-            files[name] = replaced(name, files[name], pairs)
     at = {name: f"{HOST}:{ports[name]}" for name in PORTS}
-    files["prometheus.yml"] = replaced(
-        "prometheus.yml",
-        files["prometheus.yml"],
-        (
-            ("alertmanager:9093", at["alertmanager"]),
-            ("otelcol:8888", at["otelcol_metrics"]),
-            ("prometheus:9090", at["prometheus"]),
-            ("  - rules/*.yaml", "\n".join(f'  - "{place}/*.yaml"' for place in (f"{directory}/rules", *chosen.rules))),
-        ),
-    )
-    files["alertmanager.yml"] = replaced(
-        "alertmanager.yml", files["alertmanager.yml"], ((f"url_file: {SECRETS}", f"url_file: {directory}/secrets"),)
-    )
+    files = dict(texts)
+    for name, pairs in (*(_QUICK.items() if chosen.quick else ()), *_of_this_run(directory, at, chosen)):
+        files[name] = replaced(name, files[name], pairs)
     services = (
         _jaeger(directory, ports, chosen),
         _loki(directory, ports),
@@ -118,7 +105,22 @@ def plan(
     return Plan(files, ("queue", "jaeger", "loki", "prometheus", "alertmanager", "secrets"), services, _addresses(at))
 
 
-def replaced(name: str, text: str, pairs: tuple[tuple[str, str], ...]) -> str:
+def _of_this_run(directory: str, at: Mapping[str, str], chosen: Options) -> Iterator[tuple[str, Pairs]]:
+    """What each text has of a container's, and what stands for it here."""
+    rules = "\n".join(f'  - "{place}/*.yaml"' for place in (f"{directory}/rules", *chosen.rules))
+    yield (
+        "prometheus.yml",
+        (
+            ("alertmanager:9093", at["alertmanager"]),
+            ("otelcol:8888", at["otelcol_metrics"]),
+            ("prometheus:9090", at["prometheus"]),
+            ("  - rules/*.yaml", rules),
+        ),
+    )
+    yield "alertmanager.yml", ((f"url_file: {SECRETS}", f"url_file: {directory}/secrets"),)
+
+
+def replaced(name: str, text: str, pairs: Pairs) -> str:
     """A text with every pair's first part replaced by its second.
 
     Raises:

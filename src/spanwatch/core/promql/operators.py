@@ -144,14 +144,7 @@ def of_vectors(node: Binary, left: Sequence[Element], right: Sequence[Element]) 
         return []
     matching, key = node.matching, signature(node.matching)
     many, one = (right, left) if matching.card == "right" else (left, right)
-    partners: dict[Labels, Element] = {}
-    for each in one:
-        known = partners.setdefault(key(each.labels), each)
-        if known is not each:
-            raise EvaluationError(
-                f"many-to-many matching: {_told(known.labels)} and {_told(each.labels)} are both on the "
-                f"{'left' if matching.card == 'right' else 'right'} of {node.op}; aggregate that side, or match on more"
-            )
+    partners = _partners(node, one, key)
     results: list[Element] = []
     seen: set[tuple[Labels, Labels]] = set()
     for each in many:
@@ -171,6 +164,20 @@ def of_vectors(node: Binary, left: Sequence[Element], right: Sequence[Element]) 
         if found is not None:
             results.append(Element(labels, found))
     return results
+
+
+def _partners(node: Binary, one: Sequence[Element], key: Callable[[Labels], Labels]) -> dict[Labels, Element]:
+    """The elements of the side that has to be one, by what of their labels is matched."""
+    partners: dict[Labels, Element] = {}
+    for each in one:
+        known = partners.setdefault(key(each.labels), each)
+        if known is not each:
+            side = "left" if node.matching.card == "right" else "right"
+            raise EvaluationError(
+                f"many-to-many matching: {_told(known.labels)} and {_told(each.labels)} are both on the {side} of "
+                f"{node.op}; aggregate that side, or match on more"
+            )
+    return partners
 
 
 def _pair(node: Binary, left: Value, right: Value) -> Value | None:
