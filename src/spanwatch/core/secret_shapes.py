@@ -122,13 +122,11 @@ _NO_VALUE = re.compile(
 _DIGIT = re.compile("[0-9]")
 
 
-def is_secret_name(name: str) -> bool:
-    """Whether what goes by this name is a secret: `api_key`, `Authorization`, `clientSecret`, not `input_tokens`."""
-    return sort_of(name) is not None
-
-
 def sort_of(name: str) -> Sort | None:
-    """What goes by this name: `certain`, a secret; `line`, a header whose whole line is; `token`; None, no secret."""
+    """What goes by this name: `certain`, a secret; `line`, a header whose whole line is; `token`; None, no secret.
+
+    `api_key` and `clientSecret` are certain, `Authorization` is a line, `input_tokens` none.
+    """
     return _sort(name[:_MAX_NAME])
 
 

@@ -17,7 +17,7 @@ from spanwatch.core.budgets import Budget, budget_from_text, budgets_from, disti
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.exports import PROTOCOLS, Export, exports_for
 from spanwatch.core.health import thresholds_from
-from spanwatch.core.names import CONFIG_FILE, USAGE_COST
+from spanwatch.core.names import CONFIG_FILE, SERVICE_NAME, USAGE_COST
 from spanwatch.core.redact import redact
 from spanwatch.core.rules import Rule, rules_from
 from spanwatch.core.rules import distinct as distinct_rules
@@ -185,7 +185,7 @@ def _lenient(setting: _Setting, variable: str, raw: str, notes: list[str]) -> An
 
 def _resource_service(attributes: str) -> str | None:
     pairs = (item.partition("=") for item in attributes.split(","))
-    return next((value.strip() for key, _, value in pairs if key.strip() == "service.name" and value.strip()), None)
+    return next((value.strip() for key, _, value in pairs if key.strip() == SERVICE_NAME and value.strip()), None)
 
 
 def _interval(raw: Any) -> float:

@@ -227,13 +227,13 @@ def _summed_levels(members: Sequence[Series], window: Window) -> Iterator[Level]
     steps.sort(key=lambda step: step[:2])
     standing: dict[int, float] = {}
     end = min(window.end_ns, max((each.seen_ns for each in members), default=window.end_ns))
-    for (_at, number, now), until in zip(steps, [*(step[0] for step in steps[1:]), end], strict=True):
+    for (at, number, now), until in zip(steps, [*(step[0] for step in steps[1:]), end], strict=True):
         if now is None:
             standing.pop(number, None)
         else:
             standing[number] = now
-        if standing and until >= _at:
-            yield math.fsum(standing.values()), until - _at or (1 if until == end else 0)
+        if standing and until >= at:
+            yield math.fsum(standing.values()), until - at or (1 if until == end else 0)
 
 
 def _current(series: Series, window: Window) -> tuple[int, float] | None:

@@ -193,6 +193,7 @@ MEANINGS: dict[str, Meaning] = {
     ),
     names.TAGS: Meaning(_SHARED, "string[]", "The tags of the request; on no metric."),
     names.SERVICE_NAME: Meaning(_SHARED, "string", "The resource's name of the program."),
+    names.PROCESS_PID: Meaning(_SHARED, "string", "On the samples that `stats()` and rules read: the process's id."),
     names.USER_ID: Meaning(
         _SHARED, "string", "The user, when the request or an enclosing span names one; on no metric."
     ),

@@ -12,13 +12,13 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 from spanwatch.core.rules.alert import Alert, Notification, State, moment
+from spanwatch.core.series import SECOND_NS
 from spanwatch.notify.addresses import target_of
 from spanwatch.notify.posting import TIMEOUT_S, post_json
 from spanwatch.notify.secret import Secret
 from spanwatch.notify.webhook import told
 
 STANDS_S = 300  # how long it takes an alert to fire when it hears nothing more
-_SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Alertmanager:
 
 def _alert(alert: Alert, now_ns: int) -> dict[str, Any]:
     is_over = alert.state is State.RESOLVED
-    ends_ns = alert.ended_ns if is_over and alert.ended_ns is not None else now_ns + STANDS_S * _SECOND_NS
+    ends_ns = alert.ended_ns if is_over and alert.ended_ns is not None else now_ns + STANDS_S * SECOND_NS
     return {
         "labels": dict(alert.labels),
         "annotations": told(alert),

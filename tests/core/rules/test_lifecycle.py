@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from spanwatch.core.errors import UsageError
 from spanwatch.core.rules import Alert, Firing, Rule, State
 from spanwatch.core.rules.alert import from_json, to_json
-from spanwatch.core.rules.lifecycle import FLAP_HOLD_NS, SECOND_NS, shown, step
+from spanwatch.core.rules.lifecycle import FLAP_HOLD_NS, shown, step
 from spanwatch.core.rules.silences import Silence, conditions_of, silenced
 from spanwatch.core.rules.telling import Receiver, Told, audible, due, told_from
+from spanwatch.core.series import SECOND_NS
 
 T0 = 1_700_000_000 * SECOND_NS
 FOUND = [Firing((("job", "bot"),), 0.5, ("a" * 32,))]

@@ -37,7 +37,7 @@ def clustered(vectors: Sequence[Vector], *, most: int, near: float, close: float
         close: The cosine from which two centres are merged.
         keep: Terms of a centre that are kept.
     """
-    centres = _seeds(vectors, most)
+    centres = _seeds(vectors, most, keep)
     placed = [-1] * len(vectors)
     for _ in range(_TURNS):
         before, placed = placed, _placed(vectors, centres, near)
@@ -48,7 +48,7 @@ def clustered(vectors: Sequence[Vector], *, most: int, near: float, close: float
     return _merged(vectors, placed, len(centres), close, keep)
 
 
-def _seeds(vectors: Sequence[Vector], most: int) -> list[Vector]:
+def _seeds(vectors: Sequence[Vector], most: int, keep: int) -> list[Vector]:
     """Terms that many vectors share and that seldom stand together: each begins a cluster around itself."""
     weights: dict[str, float] = {}
     for vector in vectors:
@@ -69,7 +69,7 @@ def _seeds(vectors: Sequence[Vector], most: int) -> list[Vector]:
         if gain[best] <= 0:
             break
         left.remove(best)
-        seeds.append(_centre([vectors[n] for n in having[best]], 64))
+        seeds.append(_centre([vectors[n] for n in having[best]], keep))
         for n in having[best]:
             covered[n] = max(covered[n], vectors[n][best])
     return seeds

@@ -122,6 +122,7 @@ CODE_LINE_NUMBER = "code.line.number"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
 SERVICE_NAME = "service.name"
+PROCESS_PID = "process.pid"
 USER_ID = "user.id"
 PROVIDER_OTHER = "_OTHER"
 METRIC_OVERFLOW = "otel.metric.overflow"  # on the one series that stands for those above a limit

@@ -215,7 +215,7 @@ class _Reading:
             if matcher.name == "__name__" and matcher.op == "=":
                 name = matcher.value
         rest = tuple(each for each in matchers if not (each.name == "__name__" and each.op == "="))
-        if name is None and not any(not each.holds("") for each in rest):
+        if name is None and all(each.holds("") for each in rest):
             raise refusal(self._text, 0, "it would take every series: name the metric")
         offset = tree.offset
         return Selector(str(tree), name, rest, 0 if offset is None else round(offset.total_seconds() * 1e3))

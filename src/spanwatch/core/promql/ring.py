@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import accumulate
 
-from spanwatch.core.names import SERVICE_NAME
+from spanwatch.core.names import PROCESS_PID, SERVICE_NAME
 from spanwatch.core.points import ADDING, Identity, Labels, distribution, unpack, value
 from spanwatch.core.prometheus import label_name, metric_name
 from spanwatch.core.promql.classic import LE
@@ -19,7 +19,6 @@ from spanwatch.core.promql.tracks import NAME, Track, Value, matching
 from spanwatch.core.series import SECOND_NS, Sample, Series
 
 TARGET = "target_info"
-_PROCESS = "process.pid"
 _NS_PER_MS = 1_000_000
 _SCOPE = "otel_scope_name"
 MOST_KNOWN = 20_000  # series by name whose tracks are remembered
@@ -167,7 +166,7 @@ def _is_nothing(identity: Identity, packed: bytes) -> bool:
 def of_resource(resource: Labels) -> dict[str, str]:
     """The labels that a process gives to its series."""
     known = dict(resource)
-    service, process = known.get(SERVICE_NAME, ""), known.get(_PROCESS, "")
+    service, process = known.get(SERVICE_NAME, ""), known.get(PROCESS_PID, "")
     return {"job": service, "service_name": service, "instance": process}
 
 

@@ -14,8 +14,8 @@ from spanwatch.core.points import Labels
 from spanwatch.core.rules.alert import ALERTNAME, SEVERITY, Alert, Firing, State
 from spanwatch.core.rules.declaration import Rule
 from spanwatch.core.rules.templates import filled
+from spanwatch.core.series import SECOND_NS
 
-SECOND_NS = 1_000_000_000
 FLAPS = 3
 FLAP_WINDOW_NS = 600 * SECOND_NS
 FLAP_HOLD_NS = 300 * SECOND_NS

@@ -14,8 +14,8 @@ from spanwatch.core.points import Labels
 from spanwatch.core.rules.alert import ALERTNAME, SEVERITY, Alert, Notification, State, fingerprint
 from spanwatch.core.rules.declaration import Rule
 from spanwatch.core.rules.silences import Silence, silenced
+from spanwatch.core.series import SECOND_NS
 
-SECOND_NS = 1_000_000_000
 REPEAT_NS = 4 * 3_600 * SECOND_NS
 GROUPS_AT_ONCE = 20  # further groups that are due at one moment are told as one summary
 ALERTS_AT_ONCE = 50  # in one notification

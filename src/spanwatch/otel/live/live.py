@@ -16,6 +16,7 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricsData
 from spanwatch.core.errors import StoreError
 from spanwatch.core.health import Health, Thresholds, verdict
 from spanwatch.core.measured import measured
+from spanwatch.core.names import PROCESS_PID, SERVICE_NAME
 from spanwatch.core.points import Labels
 from spanwatch.core.series import COARSE_NS, SECOND_NS, Ring, Series
 from spanwatch.core.windows import Window
@@ -66,8 +67,8 @@ class Live:
 
     def renew(self) -> None:
         """Begin empty, as another process: a fork."""
-        service = (("service.name", self._where.service),) if self._where.service else ()
-        self._resource: Labels = (*service, ("process.pid", str(os.getpid())))
+        service = ((SERVICE_NAME, self._where.service),) if self._where.service else ()
+        self._resource: Labels = (*service, (PROCESS_PID, str(os.getpid())))
         self._instance, self._lock = uuid.uuid4().hex, threading.Lock()
         self._ring = Ring(fine_ns=int(self.interval_s * SECOND_NS))
         self._shared_at = self._tidied_ns = 0.0

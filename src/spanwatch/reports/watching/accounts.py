@@ -16,7 +16,6 @@ from spanwatch.core.windows import Window, stats
 from spanwatch.store import samples
 
 Ask = Callable[[int], Sequence[Standing]]  # the accounts of a ledger at this time in UNIX nanoseconds
-PROCESS_PID = "process.pid"
 _GAUGES = (names.BUDGET_UTILIZATION, names.BUDGET_SPENT, names.BUDGET_LIMIT)
 _KEYS = (names.BUDGET_NAME, names.BUDGET_SCOPE)
 
@@ -83,7 +82,7 @@ def _process(series: Series) -> str:
 
 def process_named(labels: Mapping[str, str]) -> str:
     """What a process is called: its service and its process id."""
-    return f"{labels.get(names.SERVICE_NAME, '')} {labels.get(PROCESS_PID, '')}".strip()
+    return f"{labels.get(names.SERVICE_NAME, '')} {labels.get(names.PROCESS_PID, '')}".strip()
 
 
 def _ordered(found: Iterable[Account]) -> tuple[Account, ...]:
