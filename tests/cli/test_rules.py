@@ -123,6 +123,9 @@ def test_the_rules_in_force_are_listed(at, capsys):
     assert main(["rules", "list", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {"HighErrorRate", "SpendIsHigh"} <= {rule["name"] for rule in found}
+    for words in (["rules", "--json"], ["rules", "--json", "list"]):
+        assert main(words) == 0
+        assert json.loads(capsys.readouterr().out) == found
     assert main(["rules"]) == 0
     assert "HighErrorRate" in capsys.readouterr().out
 
@@ -184,10 +187,18 @@ def test_alerts_are_silenced_and_loud_again(home, capsys):
     assert main(["alerts", "--check"]) == 1
 
 
-def test_the_history_says_what_fired(home, capsys):
-    assert main(["alerts", "history", "--json"]) == 0
+@pytest.mark.parametrize("words", [["history", "--json"], ["--json", "history"], ["history", "--json", "--limit", "1"]])
+def test_the_history_says_what_fired(home, capsys, words):
+    assert main(["alerts", *words]) == 0
     (entry,) = json.loads(capsys.readouterr().out)
     assert (entry["name"], entry["state"]) == ("High", "firing")
+
+
+def test_a_history_of_nothing_is_refused(home, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["alerts", "history", "--limit", "0"])
+    assert stopped.value.code == 2
+    assert "give a number from 1" in capsys.readouterr().err
 
 
 def test_without_alerts_the_verb_says_so(at, capsys):

@@ -106,8 +106,10 @@ def test_a_program_that_ends_at_once_is_told_with_its_last_words(verb, programs)
 
 
 def test_a_program_that_is_nowhere_is_told_with_the_remedy(tmp_path):
-    with pytest.raises(StackError, match=r"loki is not in .*make stack builds it"):
+    with pytest.raises(StackError, match=r"loki is not on PATH nor in .*current/bin: make stack builds it"):
         binary("loki", None, {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)})
+    with pytest.raises(StackError, match=r"loki is not in /said \(--bin, SPANWATCH_STACK_BIN\): make stack builds it"):
+        binary("loki", "/said", {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)})
 
 
 def test_programs_are_found_in_the_cache_and_under_their_other_name(tmp_path):

@@ -47,8 +47,8 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="{history,silence,silences,unsilence}")
     history = actions.add_parser("history", help="what began to fire and what ended, latest first")
     history.add_argument("--since", metavar="WHEN", help="an age such as 1h, or a time (UTC)")
-    history.add_argument("--limit", type=int, default=100, metavar="N")
-    history.add_argument("--json", action="store_true", help="a JSON array")
+    reading.add_limit(history, 100, "how many (default: 100)")
+    history.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="a JSON array")
     silence = actions.add_parser("silence", help="keep alerts quiet for a while")
     silence.add_argument(
         "conditions", nargs="+", metavar="CONDITION", help="an alert's name, or label=value, !=, =~, !~"
@@ -57,7 +57,7 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     silence.add_argument("--comment", default="", help="why")
     actions.add_parser("silences", help="the silences in force")
     unsilence = actions.add_parser("unsilence", help="end a silence")
-    unsilence.add_argument("id", metavar="ID")
+    unsilence.add_argument("id", metavar="ID", help="the silence's id, as `spanwatch alerts silences` has it")
     for each in actions.choices.values():
         each.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help="directory of the store")
 
@@ -97,7 +97,7 @@ def _alerts(args: argparse.Namespace, book: AlertBook, now_ns: int) -> int:
 
 
 def _history(args: argparse.Namespace, book: AlertBook, now_ns: int) -> int:
-    changes = book.history(time_of(args.since, "--since", now_ns) or 0, max(1, args.limit))
+    changes = book.history(time_of(args.since, "--since", now_ns) or 0, args.limit)
     if args.json:
         write(json.dumps([{"at": moment(change.at_ns), **change.alert.as_dict()} for change in changes], indent=2))
         return OK

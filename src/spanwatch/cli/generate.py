@@ -1,6 +1,6 @@
 """Write what is derived from the registry of metrics: Grafana's dashboards, and Prometheus' rules.
 
-  grafana    dashboards as classic JSON (grafana/dashboards), for Grafana 11 and later
+  grafana            dashboards as classic JSON (grafana/dashboards), for Grafana 11 and later
   prometheus-rules   the rules configured here, else the shipped ones with their unit tests
                      (collector-config/prometheus/rules)
 

@@ -35,7 +35,7 @@ VERBS = {
     "price": "explain the price of one call, line by line",
     "prices": "the price data in force, and its update",
     "stack": "collector, Jaeger, Prometheus, Alertmanager and Loki as processes on this machine",
-    "generate": "dashboards for Grafana, derived from the metrics",
+    "generate": "dashboards for Grafana and rules for Prometheus",
     "store": "the embedded store: sizes, pruning, export, forgetting a user",
 }
 

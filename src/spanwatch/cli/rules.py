@@ -6,7 +6,7 @@ Exit codes: 0 all is well, 1 a test failed, 2 a file or rule is wrong.
 
 Examples:
   spanwatch rules
-  spanwatch rules check collector-config/rules/spanwatch.yaml
+  spanwatch rules check collector-config/prometheus/rules/spanwatch.yaml
   spanwatch rules test rules_test.yaml
 """
 
@@ -36,13 +36,14 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     """Add the options of `spanwatch rules`."""
     actions = parser.add_subparsers(dest="action", metavar="{list,check,test}")
     listed = actions.add_parser("list", help="the rules that are configured here (without an action, too)")
-    listed.add_argument("--json", action="store_true", help="a JSON array")
     check = actions.add_parser("check", help="whether rule files can be used here")
     check.add_argument("files", nargs="+", metavar="FILE")
     test = actions.add_parser("test", help="run unit tests in promtool's format")
     test.add_argument("files", nargs="+", metavar="FILE")
-    for each in (parser, listed):
-        reading.add_home(each)
+    parser.add_argument("--json", action="store_true", help="a JSON array")
+    reading.add_home(parser)
+    listed.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="a JSON array")
+    listed.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "test":
         return _test([Path(name) for name in args.files])
     rules = reading.settings_of(args).rules
-    if getattr(args, "json", False):
+    if args.json:
         write(json.dumps([_as_dict(rule) for rule in rules], indent=2))
     else:
         write(

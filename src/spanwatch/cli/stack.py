@@ -19,7 +19,6 @@ Exit codes: 0 done, and for status all run; 1 one is missing, did not start or d
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import secrets
@@ -208,10 +207,9 @@ def binary(name: str, directory: str | None, environ: Mapping[str, str] = os.env
     home = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".cache")
     cached = str(Path(home) / "spanwatch-stack" / "current" / "bin")
     said = directory or environ.get(BIN_VARIABLE)
-    places = [said] if said else [environ.get("PATH", os.defpath), cached]
     for alias in _ALIASES.get(name, (name,)):
-        for place in places:
-            with contextlib.suppress(TypeError):
-                if (path := shutil.which(alias, path=place)) is not None:
-                    return Path(path).absolute()
-    raise StackError(f"{name} is not in {' or '.join(places[-1:])} nor on PATH: make stack builds it (needs Go 1.26)")
+        for place in [said] if said else [environ.get("PATH", os.defpath), cached]:
+            if (path := shutil.which(alias, path=place)) is not None:
+                return Path(path).absolute()
+    where = f"in {said} (--bin, {BIN_VARIABLE})" if said else f"on PATH nor in {cached}"
+    raise StackError(f"{name} is not {where}: make stack builds it (needs Go 1.26)")
