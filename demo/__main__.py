@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -16,7 +15,7 @@ import openai
 
 import spanwatch
 from demo import agent
-from demo.server import Config, DemoServer
+from demo.server import Config, DemoServer, cue
 from spanwatch.cli.main import main as command_line
 
 # The demo server stands in for OpenAI's. A host of one's own says whose models it serves, or prices are approximate.
@@ -66,7 +65,7 @@ def desk(url: str | None) -> Iterator[agent.Desk]:
         base_url = url or stack.enter_context(DemoServer(ANSWERS)).base_url
         print(f"OPENAI_API_KEY is not set: a demo server on this machine answers ({base_url}), at no cost.\n")
         client = openai.OpenAI(base_url=base_url, api_key="demo")
-        yield agent.Desk(client, lambda **cue: {"X-Demo": json.dumps(cue)})
+        yield agent.Desk(client, cue)
 
 
 def most() -> Decimal:

@@ -66,7 +66,7 @@ def key() -> str:
 
 
 def go_version() -> str:
-    """What `go version` says, or "" where there is no Go."""
+    """Go's version, such as `go1.26.1`, or "" where there is no Go."""
     go = shutil.which("go")
     if go is None:
         return ""
