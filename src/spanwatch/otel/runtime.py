@@ -20,7 +20,7 @@ from spanwatch.core.prices import PriceBook
 from spanwatch.core.redact import MAX_REDACTED, redact, rules_from
 from spanwatch.core.settings import Settings
 from spanwatch.core.values import masked
-from spanwatch.otel.alerts.starting import Watch
+from spanwatch.otel.alerts.starting import Alerting
 from spanwatch.otel.attachments import Logs, Metrics, Taps, Traces
 from spanwatch.otel.bounded import left, wait
 from spanwatch.otel.budgets.enforcement import Enforcement
@@ -105,8 +105,8 @@ class Runtime:
         self.settings, self.taps, self.guard, self.active = settings, taps, Guard(), True
         self.clearing = Clearing(_border(settings))
         self.live = self._live()
-        self._watch = Watch(settings, self.live, self.guard, lambda: self.instance, self.border)
-        self.alerts, self._spending = self._watch.evaluator, (*settings.budgets, *self._watch.budgets)
+        self._alerting = Alerting(settings, self.live, self.guard, lambda: self.instance, self.border)
+        self.alerts, self._spending = self._alerting.evaluator, (*settings.budgets, *self._alerting.budgets)
         ledger = ledger_of(settings) if self._spending and book is not None else None
         self.outlets: list[Way] = []
         self.limits: list[str] = []
@@ -136,7 +136,7 @@ class Runtime:
             logger=self.logs.logger,
             compat=settings.cost_attributes,
             content_on=settings.content,
-            observers=(self.desk.saw, *self._watch.observers(self._worker.defer), *observers),
+            observers=(self.desk.saw, *self._alerting.observers(self._worker.defer), *observers),
             details=CallEvents(self.logs.logger) if settings.call_events else None,
             budgets=self.budgets,
         )
@@ -144,7 +144,7 @@ class Runtime:
         self._worker.start()
         self.door = self._door()
         self._projector = self._projecting()
-        self._watch.start()
+        self._alerting.start()
         self._log_hooks = LogHooks(settings, self.logs.logger, self.guard)
         forks.around(child=self._in_child)
 
@@ -244,7 +244,7 @@ class Runtime:
             self.budgets.close(left(deadline))
         if self.door is not None:
             self.door.close(left(deadline))
-        self._watch.stop(lambda: self._worker.drain(left(deadline)))
+        self._alerting.stop(lambda: self._worker.drain(left(deadline)))
         if self.live is not None:
             self._worker.drain(left(deadline))
             self.live.stop()
@@ -263,7 +263,7 @@ class Runtime:
             self.journal.close()
         self.delivery.release()
         self.desk.close()
-        self._watch.join(left(deadline))
+        self._alerting.join(left(deadline))
         if self.live is not None:
             self.live.join(left(deadline))
         if self._projector is not None:
@@ -291,7 +291,7 @@ class Runtime:
         if self.budgets is not None:
             self.budgets.after_fork()
         self.desk.after_fork()
-        self._watch.after_fork()
+        self._alerting.after_fork()
         if self.live is not None:
             self.live.renew()
         for renew in (self.traces.renew, self.logs.renew, self.metrics.renew):

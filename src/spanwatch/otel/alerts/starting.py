@@ -21,7 +21,7 @@ from spanwatch.otel.guard import Guard
 from spanwatch.otel.live.live import Live
 
 
-class Watch:
+class Alerting:
     """What a runtime has of rules: the evaluator, or None without rules, and the budgets that its rules watch.
 
     Raises:
