@@ -12,7 +12,7 @@ import time
 import zlib
 from dataclasses import dataclass
 
-from spanwatch.otel.delivery.endpoint import Endpoint
+from spanwatch.otel.delivery.endpoint import Endpoint, tls_of
 
 MAX_ANSWER = 4 * 1024 * 1024
 _PIECE = 65_536
@@ -129,11 +129,7 @@ class Connection:
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            endpoint = self._endpoint
-            context = ssl.create_default_context(cafile=endpoint.certificate)
-            if endpoint.client_certificate is not None:
-                context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
-            self._tls = context
+            self._tls = tls_of(self._endpoint)
         return self._tls
 
     def _target(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import urllib.request
 from base64 import b64encode
 from collections.abc import Mapping
@@ -46,12 +47,11 @@ def endpoint_of(export: Export, environ: Mapping[str, str]) -> Endpoint:
     Raises:
         ValueError: the address is none of http or https, or has no host.
     """
-    signal = export.signal.upper()
 
     def of(name: str) -> str | None:
-        return environ.get(f"{_PREFIX}{signal}_{name}", "").strip() or environ.get(_PREFIX + name, "").strip() or None
+        return said(export, environ, name)
 
-    parts = urlsplit(export.url or _standard_url(export, environ))
+    parts = urlsplit(url_of(export, environ))
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"{export.signal} cannot go to {parts.scheme}://{parts.hostname}: give an http or https URL")
     secure = parts.scheme == "https"
@@ -75,10 +75,31 @@ def endpoint_of(export: Export, environ: Mapping[str, str]) -> Endpoint:
     )
 
 
-def _standard_url(export: Export, environ: Mapping[str, str]) -> str:
-    if environ.get(f"{_PREFIX}{export.signal.upper()}_ENDPOINT", "").strip():
+def url_of(export: Export, environ: Mapping[str, str]) -> str:
+    """Where a signal goes: one address for all signals lacks the path of each, which only gRPC does without."""
+    if export.url is not None:
+        return export.url
+    if export.protocol == "grpc" or environ.get(f"{_PREFIX}{export.signal.upper()}_ENDPOINT", "").strip():
         return export.target
     return f"{export.target.rstrip('/')}/v1/{export.signal}"
+
+
+def said(export: Export, environ: Mapping[str, str], name: str) -> str | None:
+    """A standard variable of the signal, else of all signals."""
+    own = environ.get(f"{_PREFIX}{export.signal.upper()}_{name}", "").strip()
+    return own or environ.get(_PREFIX + name, "").strip() or None
+
+
+def tls_of(endpoint: Endpoint) -> ssl.SSLContext:
+    """What a TLS connection there needs.
+
+    Raises:
+        OSError: a file cannot be read, or is no certificate.
+    """
+    context = ssl.create_default_context(cafile=endpoint.certificate)
+    if endpoint.client_certificate is not None:
+        context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
+    return context
 
 
 def _seconds(raw: str | None) -> float:

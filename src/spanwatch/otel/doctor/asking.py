@@ -18,7 +18,7 @@ from opentelemetry.util.re import parse_env_headers
 from spanwatch.core.diagnosis import Answer, Met
 from spanwatch.core.exports import Export
 from spanwatch.core.values import masked
-from spanwatch.otel.delivery.endpoint import Endpoint, endpoint_of
+from spanwatch.otel.delivery.endpoint import Endpoint, endpoint_of, said, tls_of, url_of
 
 TIMEOUT_S = 5.0
 _METHODS = {
@@ -40,14 +40,14 @@ _OF_CODE = {
 
 def ask(export: Export, environ: Mapping[str, str], timeout: float = TIMEOUT_S) -> Answer:
     """What the endpoint of one signal answers to a request without anything in it; never raises."""
-    target = str(masked(_url(export, environ)))
+    target = str(masked(url_of(export, environ)))
     try:
         endpoint = endpoint_of(export, environ) if export.protocol != "grpc" else None
     except ValueError as error:
         return Answer(export.signal, export.protocol, target, Met.UNREACHABLE, str(error))
     if endpoint is None:
-        headers = dict(parse_env_headers(_said(export, environ, "HEADERS"), liberal=True))
-        met, words, skew = _grpc(export, _url(export, environ), headers, environ, timeout)
+        headers = dict(parse_env_headers(said(export, environ, "HEADERS") or "", liberal=True))
+        met, words, skew = _grpc(export, url_of(export, environ), headers, environ, timeout)
     else:
         headers = {name: value for name, value in endpoint.headers if name not in _PLAIN_HEADERS}
         met, words, skew = _http(endpoint, timeout)
@@ -74,7 +74,7 @@ def _http(endpoint: Endpoint, timeout: float) -> tuple[Met, str, float | None]:
     url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{endpoint.port}{endpoint.path}"
     try:
         request = urllib.request.Request(url, data=b"", headers=dict(endpoint.headers))  # noqa: S310 (as configured)
-        https = urllib.request.HTTPSHandler(context=_context(endpoint))
+        https = urllib.request.HTTPSHandler(context=tls_of(endpoint))
         with urllib.request.build_opener(https, _NoRedirect).open(request, timeout=timeout) as response:
             return Met.TAKEN, "", skew_of(response.headers.get("Date"), time.time())
     except urllib.error.HTTPError as error:
@@ -152,8 +152,8 @@ def _plain(export: Export, url: str, environ: Mapping[str, str]) -> bool:
     scheme = urlsplit(url).scheme
     if scheme == "https" or export.url is not None:
         return scheme != "https"
-    said = environ.get("OTEL_EXPORTER_OTLP_INSECURE")
-    return said.lower() == "true" if said is not None else scheme == "http"
+    insecure = environ.get("OTEL_EXPORTER_OTLP_INSECURE")
+    return insecure.lower() == "true" if insecure is not None else scheme == "http"
 
 
 def _secure(export: Export, target: str, environ: Mapping[str, str]) -> Any:
@@ -162,32 +162,11 @@ def _secure(export: Export, target: str, environ: Mapping[str, str]) -> Any:
 
 
 def _file(export: Export, environ: Mapping[str, str], what: str) -> bytes | None:
-    path = _said(export, environ, what)
+    path = said(export, environ, what)
     if not path:
         return None
     with open(path, "rb") as file:  # noqa: PTH123 (a path as the environment gives it)
         return file.read()
-
-
-def _context(endpoint: Endpoint) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=endpoint.certificate)
-    if endpoint.client_certificate is not None:
-        context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
-    return context
-
-
-def _said(export: Export, environ: Mapping[str, str], what: str) -> str:
-    """A standard variable of the signal, else of all."""
-    own = environ.get(f"OTEL_EXPORTER_OTLP_{export.signal.upper()}_{what}", "")
-    return (own or environ.get(f"OTEL_EXPORTER_OTLP_{what}", "")).strip()
-
-
-def _url(export: Export, environ: Mapping[str, str]) -> str:
-    if export.url is not None:
-        return export.url
-    if export.protocol == "grpc" or environ.get(f"OTEL_EXPORTER_OTLP_{export.signal.upper()}_ENDPOINT", "").strip():
-        return export.target
-    return f"{export.target.rstrip('/')}/v1/{export.signal}"
 
 
 def _words(reason: object) -> str:
