@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from spanwatch.core.errors import UsageError
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LAST_NS = 1 << 62
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def moment(text: str | None, option: str, now_ns: int) -> int | None:
@@ -27,8 +29,13 @@ def moment(text: str | None, option: str, now_ns: int) -> int | None:
         time = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UsageError(f"{option} takes an age such as 30m, 1h or 7d, or a time, not {text[:64]!r}") from None
+    return nanoseconds(time)
+
+
+def nanoseconds(time: datetime) -> int:
+    """UNIX nanoseconds of a time, exact; UTC where it names no zone. Never before 1970, nor after 2116."""
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return min(max(int(aware.timestamp() * 1e6) * 1000, 0), _LAST_NS)
+    return min(max((aware - _EPOCH) // _MICROSECOND * 1000, 0), _LAST_NS)
 
 
 def iso(time_ns: int) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from opentelemetry.trace import Span, format_trace_id
 
-from spanwatch.core.durations import Duration, seconds
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.health import thresholds_from
 from spanwatch.core.settings import Settings
 from spanwatch.otel.environment import settings_from
 from spanwatch.otel.live.asking import health
+from spanwatch.otel.moments import When, moment
 from spanwatch.otel.setup import INSTANCE
 from spanwatch.reports.health import WINDOW_S, health_of
 from spanwatch.reports.report import Report, report_of
@@ -27,8 +26,6 @@ from spanwatch.store.trace import trace as stored
 
 _DRAIN_S = 1.0
 _MOST = 1 << 128
-
-When = Duration | datetime
 
 
 def trace(id: Span | int | str) -> Trace:  # noqa: A002 (the field's word)
@@ -62,7 +59,8 @@ def report(*, since: When | None = None, until: When | None = None, by: Axis | N
     if by not in {None, "model", "user", "agent"}:
         raise ValueError(f"by is {by!r}: give 'model', 'user', 'agent' or nothing")
     now = time.time_ns()
-    window = (_moment("since", since, now), _moment("until", until, now))
+    since_ns = None if since is None else moment("since", since, now)
+    until_ns = None if until is None else moment("until", until, now)
     with _home() as home:
         limits = thresholds_from(_settings().health or "")
         live = INSTANCE.runtime is not None and INSTANCE.runtime.live is not None
@@ -70,8 +68,8 @@ def report(*, since: When | None = None, until: When | None = None, by: Axis | N
             home,
             health if live else lambda: health_of(home, WINDOW_S, limits, now),
             SECTIONS,
-            since_ns=window[0],
-            until_ns=window[1],
+            since_ns=since_ns,
+            until_ns=until_ns,
             by=by,
         )
 
@@ -103,18 +101,3 @@ def _trace_id(given: Span | int | str) -> str:
     if not isinstance(given, str):
         raise TypeError(f"trace() takes a span, or a trace id as int or hexadecimal text, not {type(given).__name__}")
     return given
-
-
-def _moment(name: str, given: When | None, now_ns: int) -> int | None:
-    if given is None:
-        return None
-    if isinstance(given, datetime):
-        aware = given if given.tzinfo else given.replace(tzinfo=UTC)
-        return max(int(aware.timestamp() * 1e6) * 1000, 0)
-    if isinstance(given, str):
-        with contextlib.suppress(ValueError):
-            return _moment(name, datetime.fromisoformat(given), now_ns)
-    try:
-        return max(now_ns - int(seconds(given) * 1e9), 0)
-    except ValueError:
-        raise ValueError(f"{name} is {given!r}: give an age such as '30m', '1h' or '7d', or a time") from None

@@ -22,11 +22,12 @@ from spanwatch.core.call import Call, stated_cost
 from spanwatch.core.durations import Duration
 from spanwatch.core.health import Health
 from spanwatch.core.money import to_nano
-from spanwatch.otel.asking import When, report
+from spanwatch.otel.asking import report
 from spanwatch.otel.context import attach, carried, detach
 from spanwatch.otel.guard import Guard, say
 from spanwatch.otel.live.asking import health
 from spanwatch.otel.logs import AgentLogger
+from spanwatch.otel.moments import When
 from spanwatch.otel.openai.failures import error_type
 from spanwatch.otel.spans.force import in_force
 from spanwatch.otel.spans.kinds import TOOL

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from spanwatch.core.call import Cost, Usage
 from spanwatch.core.prices import PriceBook, Terms, overlay_of, terms_of, usage_of
 from spanwatch.core.prices.context import mapping
+from spanwatch.core.times import nanoseconds
 from spanwatch.otel.environment import settings_from
 from spanwatch.otel.price_file import price_book
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _NO_TERMS = Terms()
 _PRICE_KEYS = frozenset({"prices", "tiers", "per_second", "add_per_request", "free", "merge"})
 
@@ -86,10 +85,7 @@ def _counts(usage: Mapping[str, Any]) -> Usage:
 
 
 def _nanoseconds(at: datetime | str) -> int:
-    """UNIX nanoseconds of a time; one without zone is UTC."""
-    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
-    if not isinstance(moment, datetime):
+    given = datetime.fromisoformat(at) if isinstance(at, str) else at
+    if not isinstance(given, datetime):
         raise TypeError(f"at must be a datetime or an ISO 8601 text, not {type(at).__name__}")
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND * 1000
+    return nanoseconds(given)

@@ -26,7 +26,8 @@ from spanwatch.core.feedback.rating import LOW
 from spanwatch.core.feedback.themes import MOST, themes
 from spanwatch.core.money import to_usd
 from spanwatch.otel.feedback.asking import Asker
-from spanwatch.otel.feedback.collecting import When, home_of, window_of
+from spanwatch.otel.feedback.collecting import home_of, window_of
+from spanwatch.otel.moments import When
 from spanwatch.otel.spans import workflow
 from spanwatch.store.analysis import FeedbackTheme, described
 from spanwatch.store.catching_up import caught_up
@@ -83,7 +84,7 @@ def analyze_feedback(
 
     Args:
         home: Directory of the store; by default the configured one.
-        since: From when on, an age such as `7d` or a `datetime`.
+        since: From when on, an age such as `7d` or a time.
         until: Before when.
         threshold: The highest rating that is looked at.
         most: Themes that are told.

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, overload
 
@@ -15,7 +14,8 @@ from spanwatch.core.feedback.averages import Average, Share, average
 from spanwatch.core.feedback.rating import LOW, Rating
 from spanwatch.otel.environment import settings_from
 from spanwatch.otel.feedback.giving import Feedback, feedback
-from spanwatch.otel.feedback.targets import Given
+from spanwatch.otel.feedback.targets import Rated
+from spanwatch.otel.moments import When, moment
 from spanwatch.otel.setup import INSTANCE
 from spanwatch.store import feedback as stored
 from spanwatch.store.catching_up import caught_up
@@ -24,14 +24,13 @@ from spanwatch.store.trends import Trends
 from spanwatch.store.trends import trends as found_trends
 from spanwatch.store.windows import between
 
-When = Duration | datetime
-
 
 class FeedbackCollector:
     """Takes feedback and answers questions about it; holds no state, so make one wherever one is needed.
 
-    Times are an age such as `7d`, or a `datetime` (UTC where it names no zone). Ratings are on the scale from 1 to 5.
-    Questions read the store and raise `StoreError` where there is none, `ValueError` for a time that is none.
+    Times are an age such as `7d`, or a time as `datetime` or text (UTC where it names no zone). Ratings are on the
+    scale from 1 to 5. Questions read the store and raise `StoreError` where there is none, and `ValueError` for a time
+    that is none.
 
     Args:
         home: Directory of the store; by default the configured one.
@@ -40,7 +39,7 @@ class FeedbackCollector:
     def __init__(self, home: str | os.PathLike[str] | None = None) -> None:
         self._home = home
 
-    def collect(self, target: Given, **said: Any) -> Feedback:
+    def collect(self, target: Rated, **said: Any) -> Feedback:
         """See `spanwatch.feedback`."""
         return feedback(target, **said)
 
@@ -83,7 +82,8 @@ class FeedbackCollector:
     def trends(self, window: Duration = "7d", *, threshold: float = LOW, until: When | None = None) -> Trends:
         """How ratings have moved against the window before, what low ones have in common, and change points."""
         with self._read() as home:
-            end = _moment(until) if until is not None else time.time_ns()
+            now = time.time_ns()
+            end = now if until is None else moment("until", until, now)
             return found_trends(home, Window(end - int(seconds(window) * 1e9), end), threshold=threshold)
 
     @contextmanager
@@ -107,11 +107,6 @@ def window_of(since: When | None, until: When | None) -> Window:
     Raises:
         ValueError: one of them is no time.
     """
-    return Window(*between(None if since is None else _moment(since), None if until is None else _moment(until)))
-
-
-def _moment(when: When) -> int:
-    if isinstance(when, datetime):
-        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-        return max(0, int(aware.timestamp() * 1e6) * 1000)
-    return max(0, time.time_ns() - int(seconds(when) * 1e9))
+    now = time.time_ns()
+    begin = None if since is None else moment("since", since, now)
+    return Window(*between(begin, None if until is None else moment("until", until, now)))

@@ -18,7 +18,7 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})(
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _WHAT = "a span, a trace id, a traceparent, an id of a response, an interaction or a conversation, or a feedback token"
 
-Given = Span | SpanContext | Call | str
+Rated = Span | SpanContext | Call | str
 
 
 def target_of(target: object) -> Target:
