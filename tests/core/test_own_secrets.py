@@ -7,6 +7,7 @@ from spanwatch.core.settings import Settings, resolve
 from spanwatch.notify import PagerDuty, Secret, Slack, Webhook
 from spanwatch.notify.alertmanager import Alertmanager
 from spanwatch.notify.email import Email
+from spanwatch.notify.tables import TYPES
 
 HIDDEN = "Zq8xW2vB7nM4"
 KEY = f"{HIDDEN}{HIDDEN}{HIDDEN}"
@@ -19,6 +20,10 @@ NOTIFIERS = {
     "email": lambda: Email("smtp.example.com", sender="a@example.com", to=("b@example.com",), password=HIDDEN),
     "secret": lambda: Secret(HIDDEN),
 }
+
+
+def test_every_notifier_that_sends_is_among_them():
+    assert set(TYPES) - {"console", "log"} <= set(NOTIFIERS)
 
 
 @pytest.mark.parametrize("kind", NOTIFIERS)

@@ -5,6 +5,7 @@ import hmac
 import json
 import logging
 import re
+from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -18,6 +19,7 @@ from spanwatch.notify.routing import routes_of
 from spanwatch.notify.tables import TYPES, from_table
 from tests.notify.rig import HOSTILE, Server, alert, certificate, notification
 
+ROOT = Path(__file__).resolve().parents[2]
 HERE = ["127.0.0.1"]
 
 
@@ -245,6 +247,11 @@ def test_tables_routes_and_callables_become_routes_with_names_of_their_own(monke
 def test_one_severity_and_one_label_may_be_named_alone():
     alone = from_table({"type": "log", "severities": "critical", "group_by": "job"})
     assert (alone.receiver.severities, alone.receiver.group_by) == ({"critical"}, ("job",))
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_page_says_what_every_notifier_takes(kind):
+    assert f"`notify.{TYPES[kind].__name__}(" in (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
 
 
 def test_a_secret_is_read_where_it_lies_and_never_shown(monkeypatch, tmp_path):

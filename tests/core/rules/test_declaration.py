@@ -1,10 +1,12 @@
 """What a rule may be, how one is made, and how a file declares it."""
 
+import inspect
 import tomllib
 from datetime import timedelta
 
 import pytest
 
+from spanwatch import rules
 from spanwatch.core import names
 from spanwatch.core.budgets import Budget
 from spanwatch.core.errors import ConfigurationError, ExpressionError
@@ -112,6 +114,11 @@ def test_shipped_rules_are_the_classic_three_and_more():
     assert found["SlowResponses"].expr.endswith("> 5")
     assert found["SpendIsHigh"].expr == "sum (increase(spanwatch_cost_usd_total[1d])) > 20"
     assert {"BudgetIsSpent", "BudgetIsNearlySpent", "LowRatings", "CostIsUnknown", "TelemetryIsLost"} <= found.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in rules.__all__ if inspect.isfunction(getattr(rules, name))])
+def test_a_file_can_name_every_maker(name):
+    assert rules_from([{name: {}}]) == distinct(made if isinstance(made := getattr(rules, name)(), tuple) else [made])
 
 
 def test_what_no_metric_has_is_asked_of_the_ledger():
