@@ -1,4 +1,11 @@
-"""An MCP server with one tool, on its standard input and output."""
+"""An MCP server with one tool, on its standard input and output; with the word `http` by streamable HTTP, traced.
+
+Over HTTP it says its port, and ends when its input does.
+"""
+
+import socket
+import sys
+import threading
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -14,5 +21,29 @@ def weather(city: str = "Oslo") -> str:
     return "mild"
 
 
+def serve():
+    """By streamable HTTP, on a free port."""
+    import uvicorn
+
+    import spanwatch
+
+    spanwatch.configure(service="almanac", banner="off")
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app.streamable_http_app(), log_level="critical"))
+
+    def end():
+        sys.stdin.read()
+        server.should_exit = True
+
+    threading.Thread(target=end, daemon=True).start()
+    sys.stdout.write(f"{listening.getsockname()[1]}\n")
+    sys.stdout.flush()
+    server.run(sockets=[listening])
+    assert spanwatch.flush()
+
+
 if __name__ == "__main__":
-    app.run()
+    if sys.argv[1:] == ["http"]:
+        serve()
+    else:
+        app.run()

@@ -5,6 +5,8 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
+from spanwatch.core import names
+
 MCP_SERVER = Path(__file__).with_name("mcp_server.py")
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "frameworks"
 LANGCHAIN = """
@@ -155,10 +157,40 @@ with spanwatch.agent("desk"):
     body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
     asker.invoke_model(modelId=asked("")["modelId"], body=json.dumps(body))["body"].read()
 """
-MCP = """
+BEDROCK_RETRIED = """
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+MODEL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+def asked(text):
+    return {"modelId": MODEL, "messages": [{"role": "user", "content": [{"text": text}]}]}
+plain = boto3.client("bedrock-runtime")
+standard = boto3.client("bedrock-runtime", config=Config(retries={"mode": "standard", "total_max_attempts": 2}))
+with spanwatch.agent("desk"):
+    assert plain.converse(**asked("busy"))["ResponseMetadata"]["RetryAttempts"] == 1
+    assert standard.converse(**asked("throttled"))["ResponseMetadata"]["RetryAttempts"] == 1
+    answer = standard.converse_stream(**asked("throttled"))
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 1
+    for event in answer["stream"]:
+        pass
+    try:
+        standard.converse(**asked("fail"))
+    except ClientError:
+        pass
+"""
+MCP_STDIO = """
 import asyncio, sys
 from mcp import Client, StdioServerParameters, stdio_client
 server = stdio_client(StdioServerParameters(command=sys.executable, args=[os.environ["MCP_SERVER"]]))
+"""
+MCP_HTTP = """
+import asyncio, subprocess, sys
+from mcp import Client
+words = [sys.executable, os.environ["MCP_SERVER"], "http"]
+serving = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+server = f"http://127.0.0.1:{serving.stdout.readline().strip()}/mcp"
+"""
+MCP_WORK = """
 M = [{"role": "user", "content": "x"}]
 async def work():
     async with Client(server) as almanac, openai.AsyncOpenAI() as asker:
@@ -171,6 +203,17 @@ async def work():
                 await almanac.call_tool("weather", {"city": "Oslo"})
 asyncio.run(work())
 """
+MCP = MCP_STDIO + MCP_WORK
+MCP_BY_HTTP = MCP_HTTP + MCP_WORK + "serving.stdin.close()\nassert serving.wait(30) == 0\n"
+TOOL_CALLS = (
+    f"SELECT json_extract(body, '$.a.\"{names.ROLLUP_TOOL_CALLS}\"') FROM spans WHERE name LIKE 'invoke_agent%'"
+)
+JOINED = """
+SELECT agent.name, asked.name, done.name, done.source != asked.source FROM spans done
+JOIN spans asked ON asked.trace_id = done.trace_id AND asked.span_id = done.parent_id
+JOIN spans agent ON agent.trace_id = asked.trace_id AND agent.name = 'invoke_agent desk'
+WHERE done.name LIKE 'tools/call%' ORDER BY done.started_ns
+"""
 
 
 class Setup(NamedTuple):
@@ -181,6 +224,8 @@ class Setup(NamedTuple):
     packages: tuple[str, ...]
     page: str = ""
     lines: str = ""
+    more: tuple[tuple[str, list[tuple[object, ...]]], ...] = ()  # further SQL, and what it must give
+    attempts: int | None = None  # requests that the stub is sent, where they are more than the calls
     picture: bool = False  # whether its page shows the largest tree of this run
 
 
@@ -194,7 +239,7 @@ def instrumented(module, name):
     return f"import spanwatch\nspanwatch.configure()\nfrom {module} import {name}\n{name}().instrument()\n"
 
 
-TREES = (AGENTS, PYDANTIC_AI, BEDROCK, MCP)  # have an agent of their own around
+TREES = (AGENTS, PYDANTIC_AI, BEDROCK, BEDROCK_RETRIED, MCP, MCP_BY_HTTP)  # have an agent of their own around
 ALONE = "import spanwatch\nspanwatch.configure()\n"
 QUIET = "import agents\nagents.set_trace_processors([])  # its own exporter calls its vendor\n"
 MINI, SONNET, FLASH = 42_000, 919_200, 138_720
@@ -204,6 +249,7 @@ CHAIN, GRAPH = ("langchain", "langchain-openai"), ("langgraph", "langchain-opena
 OF_TRACELOOP, OF_ARIZE = "opentelemetry-instrumentation-{}", "openinference-instrumentation-{}"
 TRACELOOP = instrumented("opentelemetry.instrumentation.langchain", "LangchainInstrumentor")
 THREE, FAILING = [(OK, MINI)] * 3, [(BAD, None)]
+SERVED = ("invoke_agent desk", "MCP send tools/call weather", "tools/call weather", 1)
 SETUPS = {
     "OpenAI Agents SDK": Setup(AGENTS, THREE + FAILING, ("openai-agents",), "openai-agents", "", picture=True),
     "LangChain": Setup(LANGCHAIN, THREE + FAILING, CHAIN, lines=ALONE),
@@ -264,8 +310,25 @@ SETUPS = {
         ("boto3", OF_TRACELOOP.format("bedrock")),
         lines=instrumented("opentelemetry.instrumentation.bedrock", "BedrockInstrumentor"),
     ),
+    "Bedrock that retries, OpenTelemetry": Setup(
+        BEDROCK_RETRIED,
+        [(OK, GLOBAL)] * 3 + FAILING,
+        ("boto3", OF_TRACELOOP.format("botocore")),
+        "bedrock",
+        attempts=8,
+    ),
+    "Bedrock that retries, OpenLLMetry": Setup(
+        BEDROCK_RETRIED,
+        [(OK, US)] * 3 + FAILING,
+        ("boto3", OF_TRACELOOP.format("bedrock")),
+        lines=instrumented("opentelemetry.instrumentation.bedrock", "BedrockInstrumentor"),
+        attempts=8,
+    ),
     "Ollama or vLLM by base_url": Setup(LOCAL, [(OK, None)] * 2, ("openai",), "local-models", picture=True),
-    "Tools by MCP": Setup(MCP, [(OK, MINI)], ("mcp",), "mcp", picture=True),
+    "Tools by MCP": Setup(MCP, [(OK, MINI)], ("mcp",), "mcp", more=((TOOL_CALLS, [(3,)]),), picture=True),
+    "Tools by MCP over HTTP, both sides": Setup(
+        MCP_BY_HTTP, [(OK, MINI)], ("mcp",), "mcp", more=((TOOL_CALLS, [(3,)]), (JOINED, [SERVED] * 3))
+    ),
 }
 
 

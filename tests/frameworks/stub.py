@@ -1,4 +1,7 @@
-"""A server that speaks the protocols of Anthropic, Gemini and Bedrock. A prompt with the word "fail" gets an error."""
+"""A server that speaks the protocols of Anthropic, Gemini and Bedrock.
+
+A prompt with the word "fail" gets an error, one with "busy" or "throttled" at its first attempt.
+"""
 
 import json
 import struct
@@ -20,6 +23,7 @@ GEMINI = {
     "cachedContentTokenCount": 64,
     "totalTokenCount": 168,
 }
+AWS = {429: "ThrottlingException", 503: "ServiceUnavailableException"}
 BEDROCK = {
     "inputTokens": 40,  # without those read from and written to the cache
     "cacheReadInputTokens": 24,
@@ -41,13 +45,14 @@ class Stub:
 
             def do_POST(self):
                 asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+                first = (self.path, asked) not in stub.seen
                 stub.seen.append((self.path, asked))
-                status, kind, body = answer(self.path, asked)
+                status, kind, body = (first and refusal(asked)) or answer(self.path, asked)
                 body = body if isinstance(body, bytes) else body.encode()
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 if status != 200:
-                    self.send_header("x-amzn-errortype", "InternalServerException")
+                    self.send_header("x-amzn-errortype", AWS.get(status, "InternalServerException"))
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -67,6 +72,14 @@ class Stub:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
+
+
+def refusal(asked):
+    """How the first attempt of a prompt with the word "busy" or "throttled" is answered, None for others."""
+    for word, status in (("busy", 503), ("throttled", 429)):
+        if word in json.dumps(asked):
+            return status, "application/json", '{"message": "later"}'
+    return None
 
 
 def answer(path, asked):

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from demo.server import Config, DemoServer
-from spanwatch.core import names
 from tests.frameworks.setups import OK, PAGES, SETUPS, environment, run, tree
 from tests.frameworks.stub import Stub
 from tests.programs import Place
@@ -91,11 +90,10 @@ def test_every_call_is_counted_once_and_priced_and_the_page_shows_the_tree(tmp_p
     if setup.picture:
         told = masked(tree(place).rstrip("\n").split("\n"))
         assert told == masked(drawn(setup.page)), "python -m docs.pictures.draw_frameworks draws it anew"
-    if name == "Tools by MCP":
-        agents = (
-            f"SELECT json_extract(body, '$.a.\"{names.ROLLUP_TOOL_CALLS}\"') FROM spans WHERE name LIKE 'invoke_agent%'"
-        )
-        assert place.rows(agents) == [(3,)]
+    for sql, told in setup.more:
+        assert place.rows(sql) == told
+    if setup.attempts is not None:
+        assert len(servers[1].seen) == setup.attempts
     table.append(row(name, setup))
 
 
