@@ -5,7 +5,10 @@ import threading
 import pytest
 
 from spanwatch.core.errors import StoreError
+from spanwatch.core.points import Identity, pack
 from spanwatch.core.records import call_body
+from spanwatch.core.series import Sample
+from spanwatch.store import samples
 from spanwatch.store.forget import forget
 from spanwatch.store.projection import project
 from spanwatch.store.summary import summary
@@ -113,6 +116,25 @@ def test_usage_that_waits_for_the_users_call_is_forgotten(tmp_path):
     keep(tmp_path, began, call(operation="fetch_response", response_id="resp_9", settles="resp_9", user_id=ALICE))
     forget(tmp_path, ALICE)
     assert count(tmp_path, "settlements") == 0
+
+
+def test_samples_that_the_users_id_or_account_labels_go_and_those_of_others_stay(tmp_path):
+    keep(tmp_path, call(user_id=ALICE))
+    labels = [
+        (("user.id", ALICE),),
+        (("spanwatch.budget.name", "daily"), ("spanwatch.budget.scope", f"user.id={ALICE}")),
+        (("spanwatch.budget.name", "team"), ("spanwatch.budget.scope", f"tags.team=a,user.id={ALICE}")),
+        (("spanwatch.budget.name", "daily"), ("spanwatch.budget.scope", "user.id=bob")),
+        (("spanwatch.budget.name", "daily"), ("spanwatch.budget.scope", "user.id=alice-7c")),
+        (("kind", "a"),),
+    ]
+    news = [(Identity("spent", "gauge", "{USD}", "", each), (Sample(START_NS, pack((1.0,))),)) for each in labels]
+    samples.write(tmp_path, "i" * 32, (("service.name", "bot"),), news, START_NS)
+    forget(tmp_path, ALICE)
+    left = [series.identity.labels for series in samples.read(tmp_path, "spent", 0, START_NS)]
+    assert left == labels[3:]
+    assert count(tmp_path, "samples") == 3
+    assert ALICE.encode() not in everything(tmp_path)
 
 
 def test_damaged_databases_that_were_set_aside_go_whole(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from spanwatch.core.errors import StoreError
 from spanwatch.core.names import USER_ID
 from spanwatch.core.records import lines
-from spanwatch.store import database, files, rollups, segments
+from spanwatch.store import database, files, rollups, samples, segments
 from spanwatch.store import home as places
 from spanwatch.store.batch import Batch
 from spanwatch.store.projection import project
@@ -35,10 +35,12 @@ class Forgotten:
 
 
 def forget(home: Path, user: str) -> Forgotten:
-    """Remove everything of one user: calls and spans that carry the id, the spans below those, their logs.
+    """Remove everything of one user: calls and spans that carry the id, the spans below those, their logs and ratings.
 
-    A span below that names another user, and what is below it, stays. Damaged databases that were set aside go whole,
-    because they may hold the user's rows. Records in journals of running processes are overwritten in place.
+    So go the samples of metrics that the id, or the user's account of a budget, is a label of. A span below that names
+    another user, and what is below it, stays. Damaged databases that were set aside go whole, because they may hold the
+    user's rows. Records in journals of running processes are overwritten in place. What lies beside the store stays:
+    accounts of budgets, without which a limit would begin anew, and the history of alerts.
 
     Raises:
         StoreError: there is no store here, or it cannot be written.
@@ -116,6 +118,7 @@ def _delete(db: sqlite3.Connection, user: str, spans: _Ids) -> tuple[int, int, i
     db.execute("DELETE FROM interactions WHERE (trace_id, span_id) IN (SELECT trace_id, span_id FROM doomed)")
     touched = {trace for trace, _ in spans} | {call[3] for call in calls}
     _drop_empty_traces(db, touched)
+    samples.drop_of(db, user)
     db.execute("DROP TABLE doomed")
     return len(calls), gone, logs, ratings
 

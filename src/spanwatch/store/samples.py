@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from spanwatch.core.budgets.scopes import scope_of
+from spanwatch.core.names import BUDGET_SCOPE, USER_ID
 from spanwatch.core.points import Identity, Kind, Labels
 from spanwatch.core.series import COARSE_NS, FINE_FOR_NS, KEEP_NS, Sample, Series
 from spanwatch.store import database
@@ -70,6 +72,17 @@ def processes(home: Path, since_ns: int) -> list[Labels]:
     with database.reading(home) as db:
         found = db.execute("SELECT resource FROM meters WHERE seen > ? ORDER BY id", (since_ns,)).fetchall()
     return [_labels(json.loads(resource)) for (resource,) in found]
+
+
+def drop_of(db: sqlite3.Connection, user: str) -> None:
+    """Drop the series of an open store that a user's id is a label of, or is in the scope of a budget's account."""
+    scope = scope_of((USER_ID,), {USER_ID: user})
+    named = "SELECT id, body FROM series WHERE instr(body, ?) OR instr(body, ?)"
+    for series, body in db.execute(named, (f'"{USER_ID}"', f'"{BUDGET_SCOPE}"')).fetchall():
+        labels = dict(_identity(body).labels)
+        if labels.get(USER_ID) == user or scope in labels.get(BUDGET_SCOPE, "").split(","):
+            db.execute("DELETE FROM samples WHERE series = ?", (series,))
+            db.execute("DELETE FROM series WHERE id = ?", (series,))
 
 
 def tidy(home: Path, now_ns: int, *, whole: bool = False, max_samples: int = MAX_SAMPLES) -> None:
