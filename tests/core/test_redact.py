@@ -1,6 +1,7 @@
 """What may leave the process: no secret, never too long, at a cost that grows with the length only."""
 
 import json
+import string
 import time
 from functools import cache
 
@@ -143,6 +144,7 @@ HOSTILE += [
     "key_",
 ]
 
+MAX = 1 << 20
 texts_of = cache(bench_redact.texts)
 texts = st.text() | st.lists(
     st.sampled_from([*SECRETS, *(text for text, _ in NAMED), *ORDINARY, *HOSTILE]) | st.text(max_size=5)
@@ -164,6 +166,29 @@ def test_a_secret_is_known_by_the_name_or_place_before_it(text, secret):
     found = redact(text)
     assert secret not in found
     assert REDACTED in found
+
+
+LETTERS = " ".join(string.ascii_letters + string.digits + "-_./:@") + " "
+
+
+@pytest.mark.parametrize(
+    "filler", ["lorem ipsum dolor sit amet ", LETTERS, LETTERS + "漢 "], ids=["few", "all", "wide"]
+)
+@pytest.mark.parametrize("secret", [*SECRETS, *(text for text, _ in NAMED)], ids=lambda secret: secret[:16])
+def test_a_long_text_loses_what_a_short_one_does_whichever_letters_are_rare_in_it(secret, filler):
+    short = redact(f"{filler}{secret}\n{filler}", MAX)
+    assert short.startswith(filler)
+    assert short.endswith(f"\n{filler}")
+    assert REDACTED in short
+    many = 40_000 // len(filler)
+    lengthened = filler * (many - 1) + short + filler * (many - 1)
+    assert redact(filler * many + f"{secret}\n" + filler * many, MAX) == lengthened
+
+
+@pytest.mark.parametrize("half", ["_v1_", "o_v1_", "ey", "sk-", "://"])
+def test_half_a_secret_at_either_end_of_a_long_text_is_none(half):
+    for text in (half + " lorem ipsum" * 2_000, "lorem ipsum " * 2_000 + half):
+        assert redact(text) == text
 
 
 @pytest.mark.parametrize("text", ORDINARY)

@@ -157,6 +157,14 @@ def _only_shapes(value: Any, rules: Rules) -> Any:
 
 def _whole(text: str) -> str:
     """A text without lone surrogates; of very many, those behind the first ones become question marks."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _mended(text)
+    return text
+
+
+def _mended(text: str) -> str:
     found, count = _LONE.subn("\N{REPLACEMENT CHARACTER}", text, _MANY)
     return found if count < _MANY else found.encode("utf-8", "replace").decode("utf-8")
 

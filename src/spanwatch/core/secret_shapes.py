@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Literal
@@ -27,7 +27,7 @@ def _alone(begin: str, before: str = "A-Za-z0-9") -> str:
     return rf"{begin}(?<![{before}]{begin})"
 
 
-_MIXED = r"(?=[a-z_-]{0,64}[A-Z0-9])"  # words joined by hyphens are no key
+_MIXED = r"(?=[a-z_-]{0,64}+[A-Z0-9])"  # words joined by hyphens are no key
 _USER = r"[^\s/?#\"'<>\\@]"
 _KEYS: tuple[tuple[str, str], ...] = (  # what must be in the text, and the shape
     ("sk-", rf"{_alone('sk-', 'A-Za-z0-9-')}{_MIXED}[A-Za-z0-9_-]{{16,}}+"),
@@ -73,12 +73,22 @@ _KEYS: tuple[tuple[str, str], ...] = (  # what must be in the text, and the shap
     ("api.telegram.org/", r"api\.telegram\.org/(bot[^\s\"'<>/]++)"),
     ("://", rf"://({_USER}*+(?:@{_USER}*+(?=@))*+)@"),
 )
-_SHAPES = tuple((needle, re.compile(pattern)) for needle, pattern in _KEYS)
+_BEGINS = {"_v1_": 3}  # characters of a shape before its needle
+_SHAPES = tuple((needle, _BEGINS.get(needle, 0), re.compile(pattern)) for needle, pattern in _KEYS)
+_LETTERS = "".join(sorted(set("".join(needle for needle, _ in _KEYS))))
+_LONG = 16_384  # characters; in a shorter text it is not worth the while to look for rare letters
+_FEW = 64  # of a letter: so many places are sooner looked at one by one than all the text
 _BEARER = re.compile(
     r"[Bb][Ee][Aa][Rr][Ee][Rr](?<![A-Za-z0-9].{6})[ \t]{1,4}"
-    r"(?=[A-Za-z]?[a-z._~+/=-]{0,64}[A-Z0-9])[A-Za-z0-9._~+/=-]{8,}+"
+    r"(?=[A-Za-z]?[a-z._~+/=-]{0,64}+[A-Z0-9])[A-Za-z0-9._~+/=-]{8,}+"
 )
-_BASIC = re.compile(r"[Bb][Aa][Ss][Ii][Cc](?<![A-Za-z0-9].{5})[ \t]{1,4}(?=[A-Za-z]{0,64}[0-9+/=])[A-Za-z0-9+/=]{12,}+")
+_BASIC = re.compile(
+    r"[Bb][Aa][Ss][Ii][Cc](?<![A-Za-z0-9].{5})[ \t]{1,4}(?=[A-Za-z]{0,64}+[0-9+/=])[A-Za-z0-9+/=]{12,}+"
+)
+_SCHEMES = (  # where a secret may be, in small letters, for `re` leaps to a text, and what one is
+    ("bearer", re.compile(r"bearer(?<![a-z0-9].{6})[ \t]{1,4}(?=[a-z0-9._~+/=-]{8})"), _BEARER),
+    ("basic", re.compile(r"basic(?<![a-z0-9].{5})[ \t]{1,4}(?=[a-z0-9+/=]{12})"), _BASIC),
+)
 _QUERY = re.compile(
     r"[?&](?i:key|auth|code|sig|signature|x-(?:amz|goog)-(?:signature|credential|security-token))="
     rf"(?!{re.escape(REDACTED)})([^&\s\"'#<>\\]++)"
@@ -107,12 +117,16 @@ _AFTER = (  # a name's end and what stands between it and a value
     rf"(?:{_BETWEEN}{{0,60}}+(?:{_TAILS})){{0,21}}{_BETWEEN}{{0,60}}"
     r"(?:\\{0,4}+[\"'])?+\]?+[ \t]{0,4}+[=:]"
 )
-_ENDS = "|".join(sorted({kind[-3:] for kind in _KINDS.split("|")}))  # asked first: most of what is no kind has none
+_BEFORE = "".join(sorted({kind[-1] for kind in _KINDS.split("|")}))
+_ENDS = "|".join(sorted({kind[-3:] for kind in _KINDS.split("|")}))
 _KEY = "|".join(f"(?<={kind}{between}key)" for between in ("", _BETWEEN) for kind in _KINDS.split("|"))
 _TWICE = f"(?<={_BETWEEN}{_BETWEEN}key)"
 _SECRET_WORD = re.compile(  # in small letters: all that `sort_of` may call a secret, and little else
     rf"(?:pass(?:word|wd|phrase|code)|pwd|secrets?|credentials?|authorization|cookies?|jwt|token"
-    rf"|key(?:(?<=(?:{_ENDS})key)|(?<=(?:{_ENDS}){_BETWEEN}key)|{_TWICE})(?=s?{_AFTER})(?:{_KEY}|{_TWICE})s?)"
+    rf"|key(?=st|s?[-_?\x80-\xff\"'\\\] \t=:bhprtv])"  # what costs least is asked first: most of what is no key fails
+    rf"(?:(?<=[{_BEFORE}]key)(?<=(?:{_ENDS})key)"
+    rf"|(?<=[-_?\x80-\xff{_BEFORE}]{_BETWEEN}key)(?:(?<=(?:{_ENDS}){_BETWEEN}key)|{_TWICE}))"
+    rf"(?=s?{_AFTER})(?:{_KEY}|{_TWICE})s?)"
     rf"(?=[-_?\x80-\xff\"'\\\] \t=:bhprstv]){_AFTER}"
 )
 _LINES = frozenset({"authorization", "cookie"})
@@ -156,15 +170,65 @@ def secrets(window: str) -> Iterator[tuple[int, int]]:
 
 def shaped(window: str) -> Iterator[tuple[int, int]]:
     """Where the secrets are that are known by their shape or place; empty spans where there is only half of one."""
-    for needle, shape in _SHAPES:
-        if needle in window:
-            yield from (_span(match) for match in shape.finditer(window) if match[0] != REDACTED)
+    narrow = _narrow(window)
+    found = _in_short(window, narrow) if len(window) < _LONG else _in_long(window, narrow, _rare(narrow))
+    yield from (_span(match) for match in found if match[0] != REDACTED)
     lowered = _lowered(window)
-    for word, scheme in (("bearer", _BEARER), ("basic", _BASIC)):
+    for word, place, scheme in _SCHEMES:
         if word in lowered:
-            yield from (match.span() for match in scheme.finditer(window))
-    if "=" in window:
+            places = (found.start() for found in place.finditer(lowered))
+            yield from (match.span() for match in _matches(scheme, window, places))
+    if "=" in narrow and ("?" in window or "&" in window):
         yield from (match.span(1) for match in _QUERY.finditer(window))
+
+
+def _in_short(window: str, narrow: str) -> Iterator[re.Match[str]]:
+    for needle, _, shape in _SHAPES:
+        if needle in narrow:
+            yield from shape.finditer(window)
+
+
+def _in_long(window: str, narrow: str, rare: Mapping[str, Sequence[int]]) -> Iterator[re.Match[str]]:
+    """The same, by leaps to a letter of each needle that is rare; all the text is looked through where none is."""
+    for needle, before, shape in _SHAPES:
+        letters = [each for each in needle if each in rare]
+        if letters:
+            letter = min(letters, key=lambda each: len(rare[each]))
+            yield from _matches(shape, window, _places(narrow, needle, letter, rare[letter], before))
+        elif needle in narrow:
+            yield from shape.finditer(window)
+
+
+def _places(narrow: str, needle: str, letter: str, letters: Iterable[int], before: int) -> Iterator[int]:
+    """Where a shape may begin: so many characters before a needle, of which one letter was found."""
+    first = needle.index(letter)
+    for at in letters:
+        if at >= first + before and narrow.startswith(needle, at - first):
+            yield at - first - before
+
+
+def _rare(narrow: str) -> dict[str, list[int]]:
+    """Where those letters of the needles are that are few; `find` leaps from letter to letter."""
+    found: dict[str, list[int]] = {}
+    for letter in _LETTERS:
+        places: list[int] = []
+        at = narrow.find(letter)
+        while at >= 0 and len(places) < _FEW:
+            places.append(at)
+            at = narrow.find(letter, at + 1)
+        if at < 0:
+            found[letter] = places
+    return found
+
+
+def _matches(shape: re.Pattern[str], window: str, places: Iterable[int]) -> Iterator[re.Match[str]]:
+    """As `finditer`, at places in order, one of which is where each match begins."""
+    done = 0
+    for place in places:
+        match = shape.match(window, place) if place >= done else None
+        if match is not None:
+            done = match.end()
+            yield match
 
 
 def named(window: str) -> Iterator[tuple[int, int]]:
@@ -172,9 +236,10 @@ def named(window: str) -> Iterator[tuple[int, int]]:
 
     Empty spans are where such a name is and no secret.
     """
-    lowered = _lowered(window) if "=" in window or ":" in window else ""
+    last = max(window.rfind("="), window.rfind(":"))
+    lowered = _lowered(window) if last >= 0 else ""
     at = done = 0
-    while (word := _SECRET_WORD.search(lowered, at)) is not None:
+    while (word := _SECRET_WORD.search(lowered, at, last + 1)) is not None:
         start, at = word.span()
         begin = _begin(window, start)
         match = None if begin < done else _NAMED.match(window, begin)
@@ -182,6 +247,11 @@ def named(window: str) -> Iterator[tuple[int, int]]:
         if value is not None:
             at = done = value[1]
         yield value or (start, start)
+
+
+def _narrow(window: str) -> str:
+    """As long as the window, a byte each, where `find` is quicker; what is not Latin-1 is a question mark."""
+    return window if window.isascii() else window.encode("latin-1", "replace").decode("latin-1")
 
 
 def _lowered(window: str) -> str:
