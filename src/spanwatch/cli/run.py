@@ -78,30 +78,40 @@ def run(args: argparse.Namespace) -> int:
     if executable is None:
         return _not_found(command[0])
     began = time.time_ns()
-    environ, settings = _environ(options, run_id, budgets), None
-    try:
-        settings = settings_from({}, environ)
-        _say(_start_line(settings, command))
-        if budgets:
-            open_to_all(settings)
-    except SpanwatchError as error:
-        if budgets:
-            raise  # a program that nobody watches would spend without a limit
-        _say(f"spanwatch: this program runs untraced: {' '.join(str(error).split())}")
-        environ = dict(os.environ)
+    environ, settings = _announced(_environ(options, run_id, budgets), command, has_budgets=bool(budgets))
     try:
         code = Launcher(command, executable, environ).run()
     except OSError as error:
         _say(f"spanwatch: {command[0]} cannot be started: {error.strerror}")
         return NOT_STARTED
-    if settings is not None and settings.store and not settings.disabled and not args.no_summary:
+    if settings is None:
+        return end_like(code)
+    if settings.store and not settings.disabled and not args.no_summary:
         _say(exit_summary(Path(settings.home), run_id, began))
-    if settings is not None and budgets:
-        told = hit(settings, budgets)
-        _say("\n".join(told))
-        if told:
-            return BUDGET_HIT
-    return end_like(code)
+    told = hit(settings, budgets) if budgets else []
+    _say("\n".join(told))
+    return BUDGET_HIT if told else end_like(code)
+
+
+def _announced(
+    environ: dict[str, str], command: Sequence[str], *, has_budgets: bool
+) -> tuple[dict[str, str], Settings | None]:
+    """What the program gets, after the start line: our variables and settings, or neither where it runs untraced.
+
+    Raises:
+        SpanwatchError: a setting is wrong, and there are budgets: a program that nobody watches would spend unlimited.
+    """
+    try:
+        settings = settings_from({}, environ)
+        _say(_start_line(settings, command))
+        if has_budgets:
+            open_to_all(settings)
+    except SpanwatchError as error:
+        if has_budgets:
+            raise
+        _say(f"spanwatch: this program runs untraced: {' '.join(str(error).split())}")
+        return dict(os.environ), None
+    return environ, settings
 
 
 def _environ(options: Mapping[str, str], run_id: str, budgets: Sequence[str]) -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spanwatch.core import names
 from spanwatch.core.budgets import Asked
 from spanwatch.core.call import Call, Cost, Usage
+from spanwatch.core.prices import PriceBook
 from spanwatch.otel.budgets.enforcement import Enforcement
 from spanwatch.otel.budgets.holds import Asking, attributes_of
 from spanwatch.otel.context import carried
@@ -28,19 +29,31 @@ def asking_of(
     call: OpenCall, body: Mapping[str, Any], telemetry: Telemetry, budgets: Enforcement, *, blocking: bool
 ) -> Asking:
     """The facts of a call that is about to be made."""
-    request, book = call.request, budgets.book
-    provider, model = request.server.provider, request.model
-    who = carried(call.context)
-    agent = telemetry.agent(call.parent) or who.agent
+    request, book, who = call.request, budgets.book, carried(call.context)
     known = attributes_of(
         who.tags,
         user_id=request.user_id or who.user_id,
         conversation_id=request.conversation_id or who.conversation_id,
-        agent=agent,
-        model=model,
-        provider=provider,
+        agent=telemetry.agent(call.parent) or who.agent,
+        model=request.model,
+        provider=request.server.provider,
         service=budgets.service,
     )
+    asked = Asked(
+        model=request.model,
+        input_bytes=size(body),
+        whole=is_whole(body),
+        max_output_tokens=request.attributes.get(names.REQUEST_MAX_TOKENS),
+        choices=_choices(body),
+        context_limit=book.context_limit(request.server.provider, request.model),
+        produces=request.endpoint.shape is not Shape.EMBEDDINGS,
+    )
+    return Asking(call.call_id, call.started_ns, asked, known, _price_of(call, book), blocking)
+
+
+def _price_of(call: OpenCall, book: PriceBook) -> Callable[[Usage], Cost]:
+    """What usage of this call would cost."""
+    request, provider, model = call.request, call.request.server.provider, call.request.model
     tier = request.attributes.get(names.OPENAI_REQUEST_SERVICE_TIER)
     bare = Call(
         call.call_id,
@@ -53,20 +66,7 @@ def asking_of(
         price_context=() if tier is None else (("service_tier", tier),),
     )
     terms = book.terms(bare)
-
-    def price(usage: Usage) -> Cost:
-        return book.price(usage, provider=provider, model=model, at_ns=call.started_ns, terms=terms)
-
-    asked = Asked(
-        model=model,
-        input_bytes=size(body),
-        whole=is_whole(body),
-        max_output_tokens=request.attributes.get(names.REQUEST_MAX_TOKENS),
-        choices=_choices(body),
-        context_limit=book.context_limit(provider, model),
-        produces=request.endpoint.shape is not Shape.EMBEDDINGS,
-    )
-    return Asking(call.call_id, call.started_ns, asked, known, price, blocking)
+    return lambda usage: book.price(usage, provider=provider, model=model, at_ns=call.started_ns, terms=terms)
 
 
 def size(body: Mapping[str, Any]) -> int:
