@@ -12,12 +12,14 @@ from spanwatch.core.budgets import Budget
 from spanwatch.core.call import Call
 from spanwatch.otel.budgets.gauges import Gauges
 from spanwatch.otel.counted import Counted
+from spanwatch.otel.instance import Instance
 from spanwatch.otel.monitor import AgentMonitor
 from spanwatch.otel.twins import Twins
 
 CALL = Call("c", "chat", 0, 1)
 made, use = {
     "gauges": lambda: (Gauges(NoOpMeterProvider().get_meter("m"), (), lambda _name, _most: []), lambda it: it._now()),
+    "instance": lambda: (Instance(), lambda it: it.stop(0)),
     "counted": lambda: (Counted(), lambda it: it.first("c")),
     "twins": lambda: (Twins(lambda: 0), lambda it: it.counted(CALL, None)),
     "monitor": lambda: (AgentMonitor("bot"), lambda it: it.monitor_response(it.monitor_request("hello"))),
@@ -42,6 +44,6 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-@pytest.mark.parametrize("held", ["gauges", "counted", "twins", "monitor"])
+@pytest.mark.parametrize("held", ["gauges", "instance", "counted", "twins", "monitor"])
 def test_a_child_is_not_stopped_by_a_lock_that_a_thread_of_its_parent_held(held):
     subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM, held], check=True, timeout=60)

@@ -26,6 +26,7 @@ from spanwatch.otel.runtime import Runtime
 from spanwatch.otel.status import Instrumented, exit_line, joined_line, start_line
 from spanwatch.otel.telemetry import Telemetry
 from spanwatch.otel.version import VERSION
+from spanwatch.store import forks
 
 FAREWELL, FAREWELL_S = 0.15, 0.3  # of the time at the end, what the interpreter itself takes to go
 _AGENTS = "spanwatch.otel.agents_sdk"
@@ -39,12 +40,17 @@ class Instance:
         self.runtime: Runtime | None = None
         self.telemetry: Telemetry | None = None  # where agents, tools and requests report, if anything is configured
         self._executors = Executors()
-        self._lock = threading.RLock()
+        self._renew()
+        forks.around(child=self._renew)
         self._run: str | None = None
         self._announced = False
         self._child_exit: AtChildExit | None = None
         self._instrumented = Instrumented()
         self._diverted = False
+
+    def _renew(self) -> None:
+        """At first, and in a forked child: a thread of the parent's may have been inside."""
+        self._lock = threading.RLock()
 
     def start(self, settings: Settings, run: str | None, *, engine: bool = True) -> None:
         """Begin with these settings, in place of others; the same ones change nothing.
