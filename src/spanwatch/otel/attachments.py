@@ -66,8 +66,8 @@ class Host(Protocol):
     def lane(self, signal: Signal, export: Export | None, only_scope: str | None) -> Lane | None:
         """Our own way out for a signal; None where it has none, or goes out by the stock exporter."""
 
-    def opened(self, outlet: Way) -> None:
-        """An exporter was made."""
+    def opened(self, way: Way) -> None:
+        """A signal has a way out from now on."""
 
     def joined(self, signal: Signal, note: str | None) -> None:
         """The application's provider is in force; `note` says what that one cannot do."""

@@ -108,7 +108,7 @@ class Runtime:
         self._alerting = Alerting(settings, self.live, self.guard, lambda: self.instance, self.border)
         self.alerts, self._spending = self._alerting.evaluator, (*settings.budgets, *self._alerting.budgets)
         ledger = ledger_of(settings) if self._spending and book is not None else None
-        self.outlets: list[Way] = []
+        self.ways: list[Way] = []
         self.limits: list[str] = []
         self.on_joined, self.on_fork = on_joined, on_fork
         self.instance = new_id()
@@ -213,9 +213,9 @@ class Runtime:
             self.delivery.close(signal)
         return found
 
-    def opened(self, outlet: Way) -> None:
-        """An exporter was made."""
-        self.outlets.append(outlet)
+    def opened(self, way: Way) -> None:
+        """A signal has a way out from now on."""
+        self.ways.append(way)
 
     def joined(self, signal: Signal, note: str | None) -> None:
         """The application's provider is in force."""
@@ -229,7 +229,7 @@ class Runtime:
 
     def flush(self, timeout: float) -> Flushed:
         """Hand everything over within `timeout` seconds; what failed is told here once and written off."""
-        return self._settle(time.monotonic() + timeout, lambda outlet, deadline: outlet.flush(deadline))
+        return self._settle(time.monotonic() + timeout, lambda way, until: way.flush(until))
 
     def drain(self, timeout: float) -> bool:
         """Wait until what was deferred or queued for the metrics is done; False when the time was too short."""
@@ -250,9 +250,9 @@ class Runtime:
             self.live.stop()
         if self.journal is not None:
             self.journal.hurry(left(deadline) / 2)
-        told = self._settle(deadline, lambda outlet, until: outlet.close(until))
-        for outlet in self.outlets:
-            self.guard.run("ending an exporter", outlet.abort)
+        told = self._settle(deadline, lambda way, until: way.close(until))
+        for way in self.ways:
+            self.guard.run("ending an exporter", way.abort)
         self.traces.detach()
         self.logs.detach()
         self.delivery.stop(min(STOP_S, timeout))
@@ -272,8 +272,8 @@ class Runtime:
 
     def _settle(self, deadline: float, begin: Callable[[Way, float], threading.Event]) -> Flushed:
         recorded = self._worker.drain(left(deadline))
-        begun = [(outlet, outlet.owed(), begin(outlet, deadline)) for outlet in self.outlets]
-        rest = [(outlet, outlet.left(before, tried=wait(tried, deadline))) for outlet, before, tried in begun]
+        begun = [(way, way.owed(), begin(way, deadline)) for way in self.ways]
+        rest = [(way, way.left(before, tried=wait(tried, deadline))) for way, before, tried in begun]
         recorded = (self.journal is None or self.journal.drain(left(deadline))) and recorded
         owed = [(each.export, count) for each, count in rest if count]
         told = (Undelivered(export.signal, count, str(masked(export.target))) for export, count in owed)
@@ -283,7 +283,7 @@ class Runtime:
         """After a fork: a process of its own, with its own id, counts from zero and connections."""
         if not self.active:
             return
-        self.outlets = [outlet for outlet in self.outlets if outlet.export.signal != "metrics"]
+        self.ways = [way for way in self.ways if way.export.signal != "metrics"]
         if self.journal is None:
             self._renamed()
         if self.door is not None:

@@ -154,7 +154,7 @@ def test_an_existing_tracer_provider_is_joined_and_nothing_of_it_changes(begin, 
     assert "a" not in kept["query"]
     assert kept["chat"]["a"][names.COST_USD] == 0.0015
     assert len(records(tmp_path, "call")) == 2
-    assert not [outlet for outlet in runtime.outlets if outlet.export.signal == "traces"]
+    assert not [way for way in runtime.ways if way.export.signal == "traces"]
 
 
 def test_what_a_joined_sampler_drops_is_still_a_call(begin, tmp_path):
@@ -267,7 +267,7 @@ def test_the_standard_endpoint_variable_is_read(begin, sink, monkeypatch):
     a_call(runtime)
     assert runtime.flush(5)
     assert len(sink.spans()) == 1
-    assert [outlet.export.signal for outlet in runtime.outlets] == ["metrics", "traces"]
+    assert [way.export.signal for way in runtime.ways] == ["metrics", "traces"]
 
 
 def test_a_flush_says_what_a_collector_refused_which_arrives_when_it_is_well_again(begin, sink):
