@@ -8,10 +8,12 @@ import pytest
 PROGRAM = """
 import os, signal, sys, threading
 from opentelemetry.metrics import NoOpMeterProvider
+from spanwatch.core.attributes import Totals
 from spanwatch.core.budgets import Budget
 from spanwatch.core.call import Call
 from spanwatch.otel.budgets.gauges import Gauges
 from spanwatch.otel.counted import Counted
+from spanwatch.otel.frames import Frame, Frames
 from spanwatch.otel.instance import Instance
 from spanwatch.otel.monitor import AgentMonitor
 from spanwatch.otel.twins import Twins
@@ -21,6 +23,7 @@ made, use = {
     "gauges": lambda: (Gauges(NoOpMeterProvider().get_meter("m"), (), lambda _name, _most: []), lambda it: it._now()),
     "instance": lambda: (Instance(), lambda it: it.stop(0)),
     "counted": lambda: (Counted(), lambda it: it.first("c")),
+    "frames": lambda: (Frames(), lambda it: it._roll_up(Frame(lambda: None, None), Totals.add_tool)),
     "twins": lambda: (Twins(lambda: 0), lambda it: it.counted(CALL, None)),
     "monitor": lambda: (AgentMonitor("bot"), lambda it: it.monitor_response(it.monitor_request("hello"))),
 }[sys.argv[1]]()
@@ -44,6 +47,6 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-@pytest.mark.parametrize("held", ["gauges", "instance", "counted", "twins", "monitor"])
+@pytest.mark.parametrize("held", ["gauges", "instance", "counted", "frames", "twins", "monitor"])
 def test_a_child_is_not_stopped_by_a_lock_that_a_thread_of_its_parent_held(held):
     subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM, held], check=True, timeout=60)

@@ -21,6 +21,7 @@ from spanwatch.core.attributes import Totals, Value, rollup_attributes, tool_att
 from spanwatch.core.call import Call, stated_cost
 from spanwatch.core.dialects import Role, inherited, role_of, tool_of
 from spanwatch.core.sanitise import plain
+from spanwatch.store import forks
 
 _ROLLED_UP = (Role.AGENT, Role.WORKFLOW)  # tuples: a set hashes its members, which enumerations are slow at
 _CALLS = (Role.INFERENCE, Role.EMBEDDINGS)
@@ -116,6 +117,11 @@ class Frames:
         self.orphaned: Callable[[Frame, Call], None] = lambda _frame, _donor: None
         self._frames: dict[int, Frame] = {}
         self._gone = self._dropped
+        self._renew()
+        forks.around(child=self._renew)
+
+    def _renew(self) -> None:
+        """At first, and in a forked child: another thread of the parent's may hold its lock for ever."""
         self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside a roll-up
 
     def open(self, span: Span, given: Mapping[str, Any]) -> Frame:
