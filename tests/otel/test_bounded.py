@@ -6,6 +6,8 @@ import sys
 import textwrap
 import threading
 
+import pytest
+
 from spanwatch.otel.alerts.patience import Patience
 from spanwatch.otel.bounded import Bounded
 
@@ -58,6 +60,19 @@ def test_what_hangs_again_and_again_leaves_no_thread_behind():
         thread.join(10)
     assert len(hung) == 6
     assert threads("spanwatch-test-hanging") == []
+
+
+def refused(_thread):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+
+def test_nobody_waits_for_a_thread_that_cannot_be_started_any_more(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        bounded, patience = Bounded("spanwatch-test-late"), Patience("spanwatch-test-late")
+        assert bounded.start(fails).is_set()
+        with pytest.raises(TimeoutError):
+            patience.of("rule", fails, 1e6)
 
 
 def test_a_forked_child_starts_no_thread_that_had_ended_before():

@@ -26,14 +26,13 @@ class Bounded:
     def start(self, action: Callable[[], object]) -> threading.Event:
         """Run an action, after those started before it; the event says when it has ended, however.
 
-        After `end` nothing is run any more, and the event is set at once.
+        After `end`, and where no thread can be started any more, nothing is run and the event is set at once.
         """
         ended = threading.Event()
-        if self._over:
+        if self._over or not self._daemon.ensure():
             ended.set()
-            return ended
-        self._queue.put((action, ended))
-        self._daemon.ensure()
+        else:
+            self._queue.put((action, ended))
         return ended
 
     def end(self) -> None:
