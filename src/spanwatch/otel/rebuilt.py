@@ -12,7 +12,7 @@ from opentelemetry.trace import Link, SpanContext, Status
 from spanwatch.core import names
 from spanwatch.core.dialects.openllmetry import HEADERS, SCHEMA
 
-_QUOTING = (names.EXCEPTION_MESSAGE, "exception.stacktrace")
+_QUOTING = (names.EXCEPTION_MESSAGE, names.EXCEPTION_STACKTRACE)
 
 
 class Rebuilt(ReadableSpan):

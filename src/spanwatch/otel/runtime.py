@@ -13,6 +13,7 @@ from typing import Any
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor
 
+from spanwatch.core import names
 from spanwatch.core.call import Call, Cost
 from spanwatch.core.exports import Export, Signal
 from spanwatch.core.health import thresholds_from
@@ -180,7 +181,7 @@ class Runtime:
     def resource(self) -> Resource:
         """Who this process is; made once, for it takes threads, which the end of the process has none of."""
         if self._resource is None or self._resource[0] != self.instance:
-            named = {} if self.settings.service is None else {"service.name": self.settings.service}
+            named = {} if self.settings.service is None else {names.SERVICE_NAME: self.settings.service}
             made = Resource.create(
                 {
                     **named,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from spanwatch.core import names
 from spanwatch.core.call import USAGE_FIELDS
 from spanwatch.core.dialects import conventions, frameworks, mcp, openinference, openllmetry
 from spanwatch.core.dialects.values import Attributes, Fields, Table
@@ -63,7 +64,7 @@ DIALECTS: tuple[Dialect, ...] = (
         frameworks.langfuse_operation,
         frameworks.LANGFUSE,
     ),
-    Dialect("mcp", operation=mcp.operation, mark=mcp.METHOD),
+    Dialect("mcp", operation=mcp.operation, mark=names.MCP_METHOD),
 )
 _UNITS = frozenset(USAGE_FIELDS)
 _READ = frozenset(

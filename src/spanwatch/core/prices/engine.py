@@ -12,7 +12,7 @@ from typing import Any
 from spanwatch.core.call import USAGE_FIELDS, Cost, CostLine, CostReason, CostStatus, Usage, new_cost
 from spanwatch.core.prices.plan import Plan, request_fee
 from spanwatch.core.prices.rates import Quote
-from spanwatch.core.prices.shape import Shape, Terms, shape_of
+from spanwatch.core.prices.shape import Shape, Signed, shape_of
 from spanwatch.core.prices.units import FIELD_UNITS, REQUESTS, UNITS, Count, exact
 
 _NANO = 10**9
@@ -66,7 +66,7 @@ def _shape(plan: Plan, names: tuple[str, ...], values: Counts) -> Shape:
     return shape
 
 
-def _sum(terms: Terms, values: Counts) -> Count:
+def _sum(terms: Signed, values: Counts) -> Count:
     total: Count = 0
     for index, sign in terms:
         total += sign * values[index]

@@ -36,7 +36,7 @@ from spanwatch.core.prices.rates import Rate
 from spanwatch.core.prices.units import BY_PRICE_KEY, missing_join
 from spanwatch.core.providers import price_id
 
-MAX_FILE = 4 * 1024 * 1024  # bytes
+MAX_FILE = 4 * 1024 * 1024  # characters
 MAX_ENTRIES = 10_000
 MAX_PATTERN = 200  # characters of a model name or regular expression
 MAX_PRICE = Fraction(1_000_000)  # dollars per unit of the price key; more is a slip of the decimal point
@@ -85,7 +85,9 @@ def overlay_from(text: str, *, source: str) -> Overlay:
         PriceDataError: the file is no TOML or JSON, or one entry is wrong.
     """
     if len(text) > MAX_FILE:
-        raise PriceDataError(f"{source}: {len(text)} bytes is over the limit of {MAX_FILE}: split or shorten the file")
+        raise PriceDataError(
+            f"{source}: {len(text)} characters is over the limit of {MAX_FILE}: split or shorten the file"
+        )
     table = _parse(text, source)
     unknown = sorted(set(table) - {"price"})
     if unknown:

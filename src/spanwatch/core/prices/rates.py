@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 from spanwatch.core.call import CostReason
@@ -11,7 +11,10 @@ from spanwatch.core.call import CostReason
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Dollars for `per` units. A tier `(start, price)` holds for all of a call whose input is more than `start`."""
+    """Dollars for as many units as the price key counts.
+
+    A tier `(start, price)` holds for all of a call whose input is more than `start`.
+    """
 
     base: Fraction
     tiers: tuple[tuple[int, Fraction], ...] = ()
@@ -55,4 +58,3 @@ class NoQuote:
 
     reason: CostReason
     detail: str
-    tried: tuple[str, ...] = field(default=())

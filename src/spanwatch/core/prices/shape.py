@@ -13,7 +13,7 @@ from spanwatch.core.call import CostReason, CostStatus
 from spanwatch.core.prices.plan import Plan
 from spanwatch.core.prices.units import UNITS, Unit, nearest_priced
 
-Terms = tuple[tuple[int, int], ...]  # (index of a reported count, how often it is added)
+Signed = tuple[tuple[int, int], ...]  # (index of a reported count, how often it is added)
 
 
 NOT_REPORTED = "no usage was reported"
@@ -23,9 +23,9 @@ NOT_REPORTED = "no usage was reported"
 class Shape:
     """`rows` gives each billed unit's place in the plan and its terms; the rest says what the cost is worth."""
 
-    rows: tuple[tuple[int, Terms], ...]
-    size: Terms  # total input tokens: what tiers are compared with
-    cached: Terms  # tokens read from and written to cache
+    rows: tuple[tuple[int, Signed], ...]
+    size: Signed  # total input tokens: what tiers are compared with
+    cached: Signed  # tokens read from and written to cache
     nested: tuple[tuple[int, int], ...]  # (index of a part, index of its whole): a part may not exceed its whole
     status: CostStatus
     reasons: tuple[CostReason, ...]
@@ -50,12 +50,11 @@ def shape_of(plan: Plan, names: Sequence[str], marks: Sequence[object]) -> Shape
         if unit in sums:
             billed[unit] = _less(sums[unit], [billed[part] for part in billed if unit.contains(part)])
     status, reasons, detail = _worth(plan, [unit for _, unit in known], used, strange)
-    whole = [(index, unit) for index, unit in known if marks[index] is not None]
     return Shape(
         rows=tuple((plan.units.index(unit), tuple(terms.items())) for unit, terms in billed.items() if terms),
         size=tuple(sums.get(UNITS["input_tokens"], {}).items()),
         cached=_cached(sums),
-        nested=tuple((i, j) for i, part in known if marks[i] for j, unit in whole if unit.contains(part)),
+        nested=tuple((i, j) for i, part in known if marks[i] for j, unit in known if unit.contains(part)),
         status=status,
         reasons=reasons,
         detail=detail,
@@ -84,7 +83,7 @@ def _less(total: dict[int, int], parts: Sequence[dict[int, int]]) -> dict[int, i
     return total
 
 
-def _cached(sums: dict[Unit, dict[int, int]]) -> Terms:
+def _cached(sums: dict[Unit, dict[int, int]]) -> Signed:
     whole = UNITS["cache_write_tokens"] in sums
     written = ["cache_write_tokens"] if whole else ["cache_write_5m_tokens", "cache_write_1h_tokens"]
     terms: dict[int, int] = {}
