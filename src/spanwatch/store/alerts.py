@@ -6,19 +6,17 @@ A file of its own: an alert is not to wait for a projection that holds the store
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from spanwatch.core.rules.alert import Alert, from_json, to_json
 from spanwatch.core.rules.silences import Silence, conditions_from, conditions_text
 from spanwatch.core.rules.telling import Told, told_from
-from spanwatch.store.home import make_file
+from spanwatch.store import beside
 
 DATABASE = "alerts.db"
 BUSY_S = 2.0
@@ -223,30 +221,9 @@ class AlertBook:
     def _opened(self) -> sqlite3.Connection:
         if self._db is not None and self._pid == os.getpid():
             return self._db
-        db = sqlite3.connect(
-            self._address(), uri=True, timeout=self._busy_s, isolation_level=None, check_same_thread=False
-        )
-        try:
-            with contextlib.suppress(sqlite3.OperationalError):  # a file system without shared memory
-                db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            for statement in _TABLES.split(";\n"):
-                db.execute(statement)
-        except BaseException:
-            db.close()
-            raise
-        self._db, self._pid = db, os.getpid()
-        return db
-
-    def _address(self) -> str:
-        if self._home is None:
-            return "file::memory:"
-        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._home / DATABASE
-        make_file(path)
-        if path.is_symlink():
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-        return f"file:{quote(str(path))}?mode=rw"
+        path = None if self._home is None else self._home / DATABASE
+        self._db, self._pid = beside.opened(path, self._busy_s, _TABLES.split(";\n")), os.getpid()
+        return self._db
 
 
 def is_kept(home: Path) -> bool:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import sqlite3
 import threading
 from pathlib import Path
-from urllib.parse import quote
 
-from spanwatch.store.home import make_file
+from spanwatch.store import beside
 
 DATABASE = "claims.db"
 BUSY_S = 2.0
+_TABLE = "CREATE TABLE IF NOT EXISTS claims (claim TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID"
 _EVERY = 1_000  # claims between two sweeps
 
 
@@ -61,23 +59,5 @@ class Claims:
     def _opened(self) -> sqlite3.Connection:
         if self._db is not None and self._pid == os.getpid():
             return self._db
-        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._home / DATABASE
-        make_file(path)
-        if path.is_symlink():
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-        db = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=rw", uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-        )
-        try:
-            with contextlib.suppress(sqlite3.OperationalError):  # a file system without shared memory
-                db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute(
-                "CREATE TABLE IF NOT EXISTS claims (claim TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID"
-            )
-        except BaseException:
-            db.close()
-            raise
-        self._db, self._pid = db, os.getpid()
-        return db
+        self._db, self._pid = beside.opened(self._home / DATABASE, BUSY_S, (_TABLE,)), os.getpid()
+        return self._db
