@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 
 from spanwatch.core import names
 from spanwatch.core.call import Call, Cost, CostReason, CostStatus, Usage
-from spanwatch.core.records import call_from, lines
+from spanwatch.core.records import lines
 from spanwatch.otel.frames import Frames
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal, Origin
@@ -28,6 +28,7 @@ from spanwatch.otel.processor import CallProcessor
 from spanwatch.otel.recorder import Recorder
 from spanwatch.otel.sampler import GenAISampler
 from spanwatch.otel.worker import Worker
+from tests.journaled import call_from
 
 REQUEST = {names.OPERATION_NAME: "chat", names.PROVIDER_NAME: "openai", names.REQUEST_MODEL: "gpt-5"}
 AGENT = {names.OPERATION_NAME: "invoke_agent", names.AGENT_NAME: "planner"}

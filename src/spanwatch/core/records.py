@@ -10,9 +10,9 @@ from binascii import crc32
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from spanwatch.core.call import USAGE_FIELDS, Call, CallStatus, Cost, CostReason, CostStatus, Usage
+from spanwatch.core.call import USAGE_FIELDS, Call, Cost, Usage
 
 VERSION = 1
 Kind = Literal["head", "span", "call", "cost", "log", "dropped", "charge", "feedback", "metrics", "mark", "account"]
@@ -83,35 +83,11 @@ def call_body(call: Call) -> dict[str, Any]:
     return body
 
 
-def call_from(body: dict[str, Any]) -> Call:
-    """The call of a `call` record. Unknown keys, from a newer version, are ignored.
-
-    Raises:
-        TypeError, ValueError: the body is not that of a call.
-    """
-    known = {name: body[name] for name, _ in _CALL_DEFAULTS if name in body}
-    usage = cast("dict[str, Any] | None", body.get("usage"))
-    cost = cast("dict[str, Any] | None", body.get("cost"))
-    known["status"] = CallStatus(known.get("status", CallStatus.OK))
-    known["finish_reasons"] = tuple(known.get("finish_reasons", ()))
-    known["price_context"] = tuple((key, value) for key, value in known.get("price_context", ()))
-    return Call(
-        **known, usage=None if usage is None else usage_from(usage), cost=None if cost is None else cost_from(cost)
-    )
-
-
 def usage_from(reported: dict[str, Any]) -> Usage:
     """A usage from counts by unit name; units without a field of their own go to `other`."""
     named = {name: reported[name] for name in USAGE_FIELDS if name in reported}
     other = tuple((name, value) for name, value in reported.items() if name not in named)
     return Usage(**named, other=other)
-
-
-def cost_from(body: dict[str, Any]) -> Cost:
-    """A cost from the body of a `call` record; its lines are not kept there."""
-    known = {name: body[name] for name in _COST_FIELDS if name in body}
-    status, reasons = CostStatus(known.pop("status")), tuple(CostReason(reason) for reason in known.pop("reasons", ()))
-    return Cost(known.pop("nano_usd", None), status, reasons, **known)
 
 
 def _cost_body(cost: Cost) -> dict[str, Any]:

@@ -245,7 +245,7 @@ _SETTINGS: dict[str, _Setting] = {
     "protocol": _Setting(values.one_of(*PROTOCOLS), "'http/protobuf' or 'grpc'", ("SPANWATCH_PROTOCOL",)),
     "content": _Setting(values.content, _SWITCH, ("SPANWATCH_CONTENT",), _CONTENT_VARIABLE),
     "content_max_bytes": _Setting(
-        values.count(0, 1 << 30), "a number of bytes up to 1073741824", ("SPANWATCH_CONTENT_MAX_BYTES",)
+        values.count(0, 1 << 30), "a number of bytes from 0 to 1073741824", ("SPANWATCH_CONTENT_MAX_BYTES",)
     ),
     "logs": _Setting(values.switch, _SWITCH, ("SPANWATCH_LOGS",)),
     "call_events": _Setting(
@@ -274,9 +274,13 @@ _SETTINGS: dict[str, _Setting] = {
     "retention_days": _Setting(
         values.number(0, 36_500), "a number of days from 0 to 36500", ("SPANWATCH_RETENTION_DAYS",)
     ),
-    "retention_bytes": _Setting(values.count(0, 1 << 50), "a number of bytes", ("SPANWATCH_RETENTION_BYTES",)),
+    "retention_bytes": _Setting(
+        values.count(0, 1 << 50), "a number of bytes from 0 to 1125899906842624", ("SPANWATCH_RETENTION_BYTES",)
+    ),
     "journal_bytes": _Setting(
-        values.count(1 << 20, 1 << 50), "a number of bytes from 1048576", ("SPANWATCH_JOURNAL_BYTES",)
+        values.count(1 << 20, 1 << 50),
+        "a number of bytes from 1048576 to 1125899906842624",
+        ("SPANWATCH_JOURNAL_BYTES",),
     ),
     "fsync": _Setting(values.one_of(*FSYNCS), "'never' or 'interval'", ("SPANWATCH_FSYNC",)),
     "redact": _Setting(

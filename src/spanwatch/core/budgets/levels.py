@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from spanwatch.core.budgets.claims import Counter, Crossing, Standing, Tally
+from spanwatch.core.budgets.refusals import resets_at
 from spanwatch.core.money import to_usd
 
 
@@ -38,8 +39,8 @@ def level_of(crossing: Crossing, *, resolved: bool = False) -> Level:
     """A ledger's crossing as it is told."""
     counter = crossing.counter
     limit, spent = figures(counter, crossing.spent)
-    resets = None if counter.end is None else datetime.fromtimestamp(counter.end, UTC)
-    return Level(counter.budget, counter.scope, crossing.level, limit, spent, crossing.refused, resolved, resets)
+    when = resets_at(counter)
+    return Level(counter.budget, counter.scope, crossing.level, limit, spent, crossing.refused, resolved, when)
 
 
 def figures(counter: Counter, tally: Tally) -> tuple[Decimal, Decimal] | tuple[int, int]:
