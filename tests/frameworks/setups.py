@@ -248,6 +248,10 @@ OK, BAD = "ok", "error"
 CHAIN, GRAPH = ("langchain", "langchain-openai"), ("langgraph", "langchain-openai")
 OF_TRACELOOP, OF_ARIZE = "opentelemetry-instrumentation-{}", "openinference-instrumentation-{}"
 TRACELOOP = instrumented("opentelemetry.instrumentation.langchain", "LangchainInstrumentor")
+BOTH_OF_BEDROCK = (
+    instrumented("opentelemetry.instrumentation.bedrock", "BedrockInstrumentor")
+    + instrumented("opentelemetry.instrumentation.botocore", "BotocoreInstrumentor").partition("configure()\n")[2]
+)
 THREE, FAILING = [(OK, MINI)] * 3, [(BAD, None)]
 SERVED = ("invoke_agent desk", "MCP send tools/call weather", "tools/call weather", 1)
 SETUPS = {
@@ -322,6 +326,13 @@ SETUPS = {
         [(OK, US)] * 3 + FAILING,
         ("boto3", OF_TRACELOOP.format("bedrock")),
         lines=instrumented("opentelemetry.instrumentation.bedrock", "BedrockInstrumentor"),
+        attempts=8,
+    ),
+    "Bedrock that retries, both": Setup(
+        BEDROCK_RETRIED,
+        [(OK, US)] * 3 + FAILING,
+        ("boto3", OF_TRACELOOP.format("bedrock"), OF_TRACELOOP.format("botocore")),
+        lines=BOTH_OF_BEDROCK,
         attempts=8,
     ),
     "Ollama or vLLM by base_url": Setup(LOCAL, [(OK, None)] * 2, ("openai",), "local-models", picture=True),

@@ -50,6 +50,20 @@ def test_without_usage_the_thread_decides():
 
 
 @pytest.mark.parametrize(
+    ("inner", "outer", "same"),
+    [
+        ("us.anthropic.claude-4", "claude-4", True),
+        ("anthropic.claude-4", "global.anthropic.claude-4", True),
+        ("us.anthropic.claude-4", "eu.anthropic.claude-4", False),
+        ("gpt-4o", "mygpt-4o", False),
+    ],
+)
+def test_a_name_that_one_of_them_cuts_at_the_front_is_the_same_model(inner, outer, same):
+    known = dataclasses.replace(INNER, request_model=inner)
+    assert (Told(known).of(dataclasses.replace(OUTER, request_model=outer)) is known) is same
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"scope": "spanwatch"},

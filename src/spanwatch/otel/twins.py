@@ -71,10 +71,19 @@ def _same(known: _Counted, call: Call, thread: int | None, until_ns: int) -> boo
         return False
     inside = call.started_ns <= other.started_ns and known.until_ns <= until_ns
     around = other.started_ns <= call.started_ns < known.until_ns
-    if not (inside or around) or not _models(other) & _models(call):
+    if not (inside or around) or not _of_one_model(other, call):
         return False
     alike = _alike(other, call)
     return alike is True or (alike is None and thread is not None and known.thread == thread)
+
+
+def _of_one_model(one: Call, other: Call) -> bool:
+    """Whether a model of both is the same, or but for words that one has before it: Bedrock's `us.anthropic.`."""
+    return any(
+        first == second or first.endswith(f".{second}") or second.endswith(f".{first}")
+        for first in _models(one)
+        for second in _models(other)
+    )
 
 
 def _models(call: Call) -> set[str]:
