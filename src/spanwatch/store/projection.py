@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from spanwatch.store.owed import is_owed
 from spanwatch.store.segments import Segment
 
 BATCH_BYTES = 2 * 1024 * 1024
+ABOUT_TO_BEGIN_S = 60.0  # a writer is quicker from its segment's making to the first byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,8 @@ def _ends(db: sqlite3.Connection) -> dict[tuple[str, int], int]:
 
 
 def _catch_up(db: sqlite3.Connection, segment: Segment, read: int, batch_bytes: int) -> Projected:
-    if not segment.size:  # its writer is about to begin
-        return Projected()
+    if not segment.size:
+        return Projected(removed=int(_abandoned(segment)))
     with contextlib.ExitStack() as held:
         descriptor = held.enter_context(segments.opened(segment))
         done = Projected() if read == segment.size else _read(db, segment, descriptor, batch_bytes)
@@ -87,6 +89,16 @@ def _catch_up(db: sqlite3.Connection, segment: Segment, read: int, batch_bytes: 
         if done.removed and not files.remove(segment.path, held.close):
             return replace(done, removed=0)
         return done
+
+
+def _abandoned(segment: Segment) -> bool:
+    """Remove a segment without a byte whose writer, who was about to begin, was killed; whether it is one."""
+    if time.time() - segment.changed_ns / 1e9 < ABOUT_TO_BEGIN_S:
+        return False
+    with contextlib.ExitStack() as held:
+        descriptor = held.enter_context(segments.opened(segment))
+        gone = segments.is_finished(descriptor, segment) and not os.fstat(descriptor).st_size
+        return gone and files.remove(segment.path, held.close)
 
 
 def catch_up(db: sqlite3.Connection, segment: Segment) -> Projected:
