@@ -35,7 +35,7 @@ from spanwatch.otel.spans.run import Run, begun
 from spanwatch.otel.spans.scope import Scope
 from spanwatch.otel.spans.scopes import Id, agent_request, tool
 from spanwatch.reports.report import Report
-from spanwatch.store import forks
+from spanwatch.store.forks import PROCESS
 from spanwatch.store.summary import Axis
 
 MAX_OPEN = 1_024
@@ -76,8 +76,7 @@ class AgentMonitor:
             raise ValueError(f"max_open is {max_open} and expire_s {expire_s}: both have to be above 0")
         self.agent_id, self._log = agent_id, AgentLogger(agent_id, file=file, console=console)
         self._max_open, self._expire_s, self._guard = max_open, expire_s, Guard()
-        self._renew()
-        forks.around(child=self._renew)
+        self._pid, self._lock, self._open = PROCESS.pid, threading.Lock(), OrderedDict()
 
     def request(
         self,
@@ -205,20 +204,25 @@ class AgentMonitor:
 
     def close(self) -> None:
         """End requests that are still open, as cancelled, and close the file."""
-        with self._lock:
+        with self._mine():
             left, self._open = [run for _, run in self._open.values()], OrderedDict()
         for run in left:
             run.left()
         self._log.close()
 
-    def _renew(self) -> None:
-        """At first, and in a forked child: what is open is the parent's."""
-        self._lock, self._open = threading.Lock(), OrderedDict()
+    def _mine(self) -> threading.Lock:
+        """The lock; in a forked child a new one, for what is open is the parent's, and its lock may be held for ever.
+
+        Asked for and not renewed at the fork: a handler there outlives its monitor, of which there may be many.
+        """
+        if self._pid != PROCESS.pid:
+            self._lock, self._open, self._pid = threading.Lock(), OrderedDict(), PROCESS.pid
+        return self._lock
 
     def _take_in(self, key: str, run: Run) -> list[Run]:
         """Keep an open request; those that have expired or are too many."""
         now = time.monotonic()
-        with self._lock:
+        with self._mine():
             self._open[key] = (now, run)
             old = []
             while self._open and (
@@ -228,14 +232,14 @@ class AgentMonitor:
             return old
 
     def _take_out(self, key: str) -> Run | None:
-        with self._lock:
+        with self._mine():
             found = self._open.pop(key, None) if isinstance(key, str) else None
         return None if found is None else found[1]
 
     def _run_of(self, key: str | None) -> Run | None:
         if key is None:
             return None
-        with self._lock:
+        with self._mine():
             found = self._open.get(key)
         return None if found is None else found[1]
 
