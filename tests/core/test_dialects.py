@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spanwatch.core import names
-from spanwatch.core.call import CallStatus, Usage
+from spanwatch.core.call import CallStatus, CostStatus, Usage, changed
 from spanwatch.core.dialects import (
     Role,
     SpanFacts,
@@ -17,6 +17,7 @@ from spanwatch.core.dialects import (
     read_call,
     role_of,
 )
+from spanwatch.core.prices import PriceBook
 
 CURRENT = {
     "gen_ai.operation.name": "chat",
@@ -253,6 +254,44 @@ def test_what_says_in_no_known_way_what_it_is_is_not_recognised():
     assert is_recognised({"llm.openai.messages": "[]"}, "raw_gen_ai_request")
 
 
+PYDANTIC_AI = {  # as it says what Gemini heard
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "google",
+    "gen_ai.response.model": "gemini-2.5-flash",
+    "gen_ai.usage.input_tokens": 120,
+    "gen_ai.usage.output_tokens": 48,
+    "gen_ai.usage.cache_read.input_tokens": 64,
+    "gen_ai.usage.details.cached_content_tokens": 64,
+    "gen_ai.usage.details.thoughts_tokens": 24,
+    "gen_ai.usage.details.text_prompt_tokens": 70,
+    "gen_ai.usage.details.audio_prompt_tokens": 50,
+    "gen_ai.usage.details.input_audio_tokens": 50,
+    "gen_ai.usage.details.cache_audio_read_tokens": 20,
+}
+
+
+def test_parts_that_pydantic_ai_calls_details_are_parts_and_audio_has_its_own_price():
+    heard = call_of(PYDANTIC_AI)
+    assert heard.usage == Usage(
+        input_tokens=120,
+        output_tokens=48,
+        cache_read_tokens=64,
+        reasoning_tokens=24,
+        input_audio_tokens=50,
+        cache_audio_read_tokens=20,
+    )
+    cost = PriceBook().price_call(changed(heard, started_ns=1_790_000_000_000_000_000))
+    text, audio, made = 26 * 300 + 44 * 30, 30 * 1_000 + 20 * 100, 48 * 2_500
+    assert (cost.nano_usd, cost.status) == (text + audio + made, CostStatus.PRICED)  # what the package computes too
+
+
+def test_what_claude_thought_is_reasoning_to_pydantic_ai_and_the_conventions_own_name_comes_first():
+    claude = {**CURRENT, "gen_ai.usage.details.thinking_tokens": 20}
+    assert call_of(claude).usage.reasoning_tokens == 24
+    del claude["gen_ai.usage.reasoning.output_tokens"]
+    assert call_of(claude).usage.reasoning_tokens == 20
+
+
 OPENINFERENCE = {
     "openinference.span.kind": "LLM",
     "llm.model_name": "gpt-4o-mini",
@@ -265,6 +304,7 @@ ODD = st.sampled_from(
     [
         *OPENINFERENCE,
         *OPENLIT,
+        *PYDANTIC_AI,
         "ai.operationId",
         "ai.usage.inputTokens",
         "litellm.call_id",

@@ -49,6 +49,11 @@ CALLS = {
         FAILED,
     ],
     "mcp": [],
+    "pydantic_ai": [
+        ("chat", *MINI, ALL),
+        ("chat", *FIVE, ALL),
+        ("chat", "gcp.gen_ai", "gemini-2.5-flash", *FLASH[3:]),
+    ],
     "vercel": [
         *[("chat", *MINI, ALL)] * 2,
         ("chat", *FIVE, ALL),
@@ -126,8 +131,15 @@ def test_of_what_mcp_says_only_calls_of_tools_are_tools():
 
 def costs(name):
     calls = (read(span) for span in spans(RECORDED[0].with_name(f"{name}.json")))
-    found = [PriceBook().price_call(changed(call, started_ns=1_790_000_000_000_000_000)) for call in calls]
+    found = [PriceBook().price_call(changed(call, started_ns=1_790_000_000_000_000_000)) for call in calls if call]
     return [(cost.nano_usd, cost.status.value, cost.reason) for cost in found]
+
+
+def test_what_a_model_thought_is_a_part_of_pydantic_ais_output_and_costs_nothing_more():
+    """56 at 0.15 dollars a million, 64 read at 0.075, 48 made at 0.60; of Gemini at 0.30, 0.03 and 2.50."""
+    mini, _, flash = costs("pydantic_ai")
+    assert mini[0] == 56 * 150 + 64 * 75 + 48 * 600
+    assert flash == (56 * 300 + 64 * 30 + 48 * 2_500, "priced", None)
 
 
 def test_bedrocks_counts_without_cached_tokens_are_priced_as_they_are():

@@ -211,6 +211,19 @@ def logfire(exporter):
     client.embeddings.create(model="text-embedding-3-small", input="a secret")
 
 
+def pydantic_ai():
+    from google import genai as google
+    from pydantic_ai import Agent, InstrumentationSettings
+    from pydantic_ai.models.google import GoogleModel
+    from pydantic_ai.providers.google import GoogleProvider
+
+    Agent.instrument_all(InstrumentationSettings(include_content=False))
+    client = google.Client(api_key="demo", http_options={"base_url": os.environ["GEMINI_URL"]})
+    gemini = GoogleModel("gemini-2.5-flash", provider=GoogleProvider(client=client))
+    for model in ("openai-chat:gpt-4o-mini", "openai-responses:gpt-5", gemini):
+        Agent(model, name="desk").run_sync("a secret")
+
+
 PACKAGES = {
     openllmetry: ("openai", "opentelemetry-instrumentation-openai"),
     genai: ("openai", "opentelemetry-instrumentation-genai-openai"),
@@ -227,6 +240,7 @@ PACKAGES = {
     mcp: ("mcp",),
     langfuse: ("langfuse",),
     logfire: ("logfire",),
+    pydantic_ai: ("pydantic-ai-slim", "openai", "google-genai"),
 }
 BY_NAME = {source.__name__: source for source in PACKAGES}
 

@@ -1,4 +1,4 @@
-"""Spans of frameworks and backends' own kits: Vercel's AI SDK, LiteLLM, Langfuse, Logfire, Gemini by OpenLLMetry."""
+"""Spans of frameworks and backends: Vercel's AI SDK, LiteLLM, Langfuse, Logfire, Pydantic AI, Gemini by OpenLLMetry."""
 
 from __future__ import annotations
 
@@ -170,5 +170,13 @@ _LANGFUSE_OPERATIONS = {
     "retriever": names.RETRIEVAL,
     **dict.fromkeys(("span", "event", "evaluator", "guardrail"), PENDING),
 }
+PYDANTIC_AI: Table = (  # parts of input and output; what a model thought is called as its provider does
+    ("reasoning_tokens", "gen_ai.usage.details.reasoning_tokens", count),
+    ("reasoning_tokens", "gen_ai.usage.details.thinking_tokens", count),
+    ("reasoning_tokens", "gen_ai.usage.details.thoughts_tokens", count),
+    ("input_audio_tokens", "gen_ai.usage.details.input_audio_tokens", count),
+    ("output_audio_tokens", "gen_ai.usage.details.output_audio_tokens", count),
+    ("cache_audio_read_tokens", "gen_ai.usage.details.cache_audio_read_tokens", count),
+)
 _LOGFIRE_ERROR = 17  # the level of a span that an exception left
 _LOGFIRE_ANSWERED = (names.USAGE_INPUT_TOKENS, names.USAGE_OUTPUT_TOKENS, names.RESPONSE_ID, names.ERROR_TYPE)

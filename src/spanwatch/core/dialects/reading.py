@@ -64,6 +64,7 @@ DIALECTS: tuple[Dialect, ...] = (
         frameworks.langfuse_operation,
         frameworks.LANGFUSE,
     ),
+    Dialect("pydantic ai", frameworks.PYDANTIC_AI),
     Dialect("mcp", operation=mcp.operation, mark=names.MCP_METHOD),
 )
 _UNITS = frozenset(USAGE_FIELDS)
