@@ -1,8 +1,11 @@
 """Which provider is behind a host, under which id its prices are, and who alone makes a model."""
 
+from pathlib import Path
+
 import pytest
 
-from spanwatch.core.providers import first_party, price_id, provider_of, region_of
+from spanwatch.core import providers
+from spanwatch.core.providers import EXCLUSIVE_SCOPES, first_party, price_id, provider_of, region_of
 
 
 @pytest.mark.parametrize(
@@ -89,3 +92,12 @@ def test_a_provider_has_one_price_id_in_every_spelling(name, found):
 )
 def test_only_a_family_that_one_company_makes_has_a_first_party(model, maker):
     assert first_party(model) == maker
+
+
+def test_whose_input_leaves_out_cached_tokens_is_written_once():
+    core = Path(providers.__file__).parent
+    words = [f'"{scope}"' for scope, _ in EXCLUSIVE_SCOPES]
+    assert words == ['"openlit"']
+    for word in words:
+        named = [path.name for path in core.rglob("*.py") if word in path.read_text(encoding="utf-8")]
+        assert named == ["providers.py"]

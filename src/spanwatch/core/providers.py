@@ -107,6 +107,9 @@ _PRICE_IDS: dict[str, str] = {
 # Words before a `/` that say by which route a model is reached, not who made it.
 ROUTERS = frozenset({"litellm", "litellm_proxy", "portkey", "helicone", "vercel", "vercel-ai-gateway", "bifrost"})
 
+# (First word of an instrumentation's scope, provider) whose input tokens leave out the cached ones.
+EXCLUSIVE_SCOPES = frozenset({("openlit", "anthropic")})
+
 _FIRST_PARTY: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(ft:)?(gpt-(?!oss)|gpt-?35|chatgpt-|o\d(-|$)|text-embedding-(3|ada)|codex-mini|davinci-)"), "openai"),
     (re.compile(r"claude-"), "anthropic"),

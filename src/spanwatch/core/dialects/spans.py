@@ -11,6 +11,7 @@ from spanwatch.core.dialects import bedrock, frameworks, openinference, openllme
 from spanwatch.core.dialects.conventions import INHERITED
 from spanwatch.core.dialects.reading import merged, operation_of
 from spanwatch.core.dialects.values import Attributes, Fields, read, text
+from spanwatch.core.providers import EXCLUSIVE_SCOPES
 
 
 class Role(StrEnum):
@@ -78,7 +79,7 @@ def read_call(span: SpanFacts, call_id: str) -> Call | None:
     known, usage = merged(span.attributes)
     if span.scope in bedrock.SCOPES:
         _include(known, usage, bedrock.doubts(span.scope, span.attributes))
-    elif (span.scope.partition(".")[0], known.get("provider")) in _EXCLUSIVE:
+    elif (span.scope.partition(".")[0], known.get("provider")) in EXCLUSIVE_SCOPES:
         _include(known, usage)
     known["status"], known["error_type"] = _outcome(span, known.get("error_type"))
     if span.first_chunk_ns is not None and span.first_chunk_ns >= span.started_ns:
@@ -130,7 +131,6 @@ def _outcome(span: SpanFacts, error_type: str | None) -> tuple[CallStatus, str |
 _CARRIED = frozenset({names.AGENT_NAME, names.CONVERSATION_ID})  # stamped on any span below an agent or request
 _PREFIXES = ("gen_ai.", "llm.", "traceloop.", "openinference.", "langfuse.observation.", "ai.operationId", "mcp.")
 _BARE_SPANS = frozenset({"openai.response"})  # started without attributes, after the fact
-_EXCLUSIVE = frozenset({("openlit", "anthropic")})  # first word of the scope: its input leaves out cached tokens
 _PARTS = frozenset({"raw_gen_ai_request"})  # LiteLLM's second span of one call
 _MARKS = (openllmetry.KIND, openinference.KIND, frameworks.VERCEL, frameworks.LANGFUSE)
 _REFUSALS = frozenset({"BudgetExceeded", "CircuitOpen"})  # by us, before the provider heard of it

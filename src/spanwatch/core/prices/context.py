@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from spanwatch.core.money import NANO_PER_USD
-from spanwatch.core.providers import price_id, region_of
+from spanwatch.core.providers import EXCLUSIVE_SCOPES, price_id, region_of
 
 Item = tuple[str, str]
 
@@ -35,10 +35,7 @@ _KEYS = {
 _IGNORED = frozenset({"convention", "scope", "stream", "operation", "server_address", "server_port", "api"})
 _OWN_KEYS = frozenset({"convention", "duration_s", "aliases", "discount", "stated_usd"})
 NOTHING: tuple[Item, ...] = ()
-
-
 Aliases = tuple[tuple[str, str], ...]
-_EXCLUSIVE_SCOPES = (("openlit", "anthropic"),)  # (first word of the scope, price id): input leaves out cached tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ def call_terms(context: Iterable[tuple[str, Any]], host: str | None, scope: str,
     stated = dict(context)
     stated.setdefault("geo", region_of(host))
     exclusive = _exclusive(stated.get("convention"))
-    if exclusive is None and (scope.partition(".")[0], price_id(provider)) in _EXCLUSIVE_SCOPES:
+    if exclusive is None and (scope.partition(".")[0], price_id(provider)) in EXCLUSIVE_SCOPES:
         exclusive = True
     return Terms(items=items_of(stated.items()), exclusive=exclusive)
 
