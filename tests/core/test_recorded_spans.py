@@ -17,16 +17,25 @@ EMBEDDED = ("embeddings", "openai", "text-embedding-3-small", "text-embedding-3-
 FAILED = ("chat", "openai", "gpt-4o-mini", None, None)
 SONNET = ("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5")
 CLAUDE = ("aws.bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", None)
+GLOBAL = ("aws.bedrock", "global.anthropic.claude-sonnet-4-5-20250929-v1:0", None)
 CUT = ("aws.bedrock", "claude-sonnet-4-5-20250929-v1:0")
+CUT_OF_GLOBAL = ("aws.bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", None)
+CACHED = (72, 48, 24, 8, None)
 ALL, UNWRITTEN, UNREASONED = (120, 48, 64, 16, 24), (120, 48, 64, None, 24), (120, 48, 64, 16, None)
 FLASH = ("chat", "gcp.gen_ai", None, "gemini-2.5-flash", UNWRITTEN)
 # Operation, provider, models asked for and answering, tokens (input, output, cached, written, reasoning), in order.
 CALLS = {
     "anthropic": [("chat", *SONNET, UNREASONED)] * 3 + [("chat", *SONNET, (120, 49, 64, 16, None))],
-    "bedrock_botocore": [("chat", *CLAUDE, (72, 48, 24, 8, None))] * 2
-    + [("chat", *CLAUDE, (40, 48, None, None, None))],
+    "bedrock_botocore": [
+        ("chat", *CLAUDE, CACHED),
+        ("chat", *GLOBAL, CACHED),
+        ("chat", *CLAUDE, CACHED),
+        ("chat", *CLAUDE, (40, 48, None, None, None)),
+    ],
     "bedrock_openllmetry": [
-        *[("chat", *CUT, None, (72, 48, 24, 8, None))] * 2,
+        ("chat", *CUT, None, CACHED),
+        ("chat", *CUT_OF_GLOBAL, CACHED),
+        ("chat", *CUT, None, CACHED),
         ("chat", *CUT, "claude-sonnet-4-5-20250929", (40, 48, None, None, None)),
     ],
     "genai": [("chat", *MINI, ALL)] * 2 + [("chat", *MINI, None), EMBEDDED, ("chat", *FIVE, ALL), FAILED],
@@ -147,5 +156,11 @@ def test_bedrocks_counts_without_cached_tokens_are_priced_as_they_are():
     exact = 40 * 3_300 + 24 * 330 + 8 * 4_125 + 48 * 16_500
     cut = 40 * 3_300 + 48 * 16_500
     request, unknown = "request_model", "unknown_context"
-    assert costs("bedrock_botocore") == [(exact, "approximate", request)] * 2 + [(cut, "approximate", unknown)]
-    assert [cost[:2] for cost in costs("bedrock_openllmetry")] == [(exact, "approximate")] * 2 + [(cut, "approximate")]
+    of_profiles = [(nano, "approximate", request) for nano in (exact, exact * 10 // 11, exact)]
+    assert costs("bedrock_botocore") == [*of_profiles, (cut, "approximate", unknown)]
+
+
+def test_where_the_profile_was_cut_off_bedrocks_model_the_price_is_a_regions_and_says_that_it_does_not_know():
+    """OpenLLMetry's span of a `global.` call, the second, says nothing that one of `jp.` would not say."""
+    exact, cut = 40 * 3_300 + 24 * 330 + 8 * 4_125 + 48 * 16_500, 40 * 3_300 + 48 * 16_500
+    assert costs("bedrock_openllmetry") == [(nano, "approximate", "unknown_context") for nano in (*[exact] * 3, cut)]

@@ -330,7 +330,7 @@ SETUPS = {
     ),
     "Bedrock that retries, both": Setup(
         BEDROCK_RETRIED,
-        [(OK, US)] * 3 + FAILING,
+        [(OK, GLOBAL)] * 2 + [(OK, US)] + FAILING,  # of a stream the span with the cut name is told first
         ("boto3", OF_TRACELOOP.format("bedrock"), OF_TRACELOOP.format("botocore")),
         lines=BOTH_OF_BEDROCK,
         attempts=8,

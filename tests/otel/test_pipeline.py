@@ -11,6 +11,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode, Trace
 
 from spanwatch.core import names
 from spanwatch.core.call import CallStatus, CostStatus, Usage
+from spanwatch.core.dialects import bedrock
+from spanwatch.core.prices import PriceBook
 from tests.otel.rig import AGENT, REQUEST, Rig, new_id
 
 
@@ -294,6 +296,21 @@ def test_of_nested_inference_spans_the_outermost_counts_and_takes_the_usage_it_l
     assert (call.scope, call.usage.input_tokens, call.response_id) == ("another.package", 10, "chatcmpl-1")
     assert rig.total("spanwatch.calls") == 1
     assert rig.total("gen_ai.client.inference.usage.input_tokens") == 10
+
+
+def test_a_name_that_lost_what_stands_before_it_is_that_of_the_span_inside_and_so_is_its_price(tmp_path):
+    """Of Amazon Bedrock: OpenLLMetry's span around botocore's, which knows that it was the global profile."""
+    rig, model = Rig(tmp_path / ".spanwatch", price=PriceBook().price_call), "anthropic.claude-sonnet-4-5-20250929-v1:0"
+    said = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 40, "gen_ai.usage.output_tokens": 48}
+    around, inside = (rig.provider.get_tracer(scope) for scope in (bedrock.OPENLLMETRY, bedrock.BOTOCORE))
+    cut = {**said, "gen_ai.request.model": model, "gen_ai.provider.name": "aws.bedrock"}
+    whole = {**said, "gen_ai.request.model": f"global.{model}", "gen_ai.system": "aws.bedrock"}
+    with around.start_as_current_span("outer", attributes=cut), inside.start_as_current_span("inner", attributes=whole):
+        pass
+    (call,) = rig.calls()
+    assert (call.request_model, call.cost.nano_usd) == (f"global.{model}", 40 * 3_000 + 48 * 15_000)
+    assert (call.cost.status, call.cost.reason) == (CostStatus.APPROXIMATE, "request_model")
+    rig.close()
 
 
 def test_an_outer_span_of_ours_counts_and_the_foreign_one_inside_is_marked(rig):

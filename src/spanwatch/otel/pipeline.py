@@ -317,7 +317,9 @@ def _set(span: Span, found: dict[str, Value], extra: Mapping[str, AttributeValue
 
 
 def filled(call: Call, donor: Call) -> Call:
-    """A call with what another report of it knows and it does not."""
+    """A call with what another report of it knows and it does not: also what stands before its model's name."""
+    if call.request_model and (donor.request_model or "").endswith(f".{call.request_model}"):
+        call = replace(call, request_model=donor.request_model, price_context=donor.price_context)
     return replace(
         call,
         usage=_fuller(call.usage, donor.usage),

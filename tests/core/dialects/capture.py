@@ -160,6 +160,7 @@ def bedrock():
     model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
     asked = {"modelId": model, "messages": [{"role": "user", "content": [{"text": "a secret"}]}]}
     client.converse(**asked)
+    client.converse(**{**asked, "modelId": model.replace("us.", "global.", 1)})
     list(client.converse_stream(**asked)["stream"])
     body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9}
     body["messages"] = [{"role": "user", "content": "a secret"}]
