@@ -147,6 +147,7 @@ class Runtime:
         self._projector = self._projecting()
         self._alerting.start()
         self._log_hooks = LogHooks(settings, self.logs.logger, self.guard)
+        forks.FORKS.after_others()  # providers renew their locks and name themselves anew: ours is the last word
         forks.around(child=self._in_child)
 
     @property
