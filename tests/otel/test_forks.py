@@ -50,3 +50,39 @@ sys.exit(os.waitstatus_to_exitcode(status))
 @pytest.mark.parametrize("held", ["gauges", "instance", "counted", "frames", "twins", "monitor"])
 def test_a_child_is_not_stopped_by_a_lock_that_a_thread_of_its_parent_held(held):
     subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM, held], check=True, timeout=60)
+
+
+SCOPE = """
+import os, signal, sys, threading
+import spanwatch
+from spanwatch.otel.spans import scope as room
+
+shared, real = spanwatch.agent("bot"), room.get_current
+inside, over = threading.Event(), threading.Event()
+
+def slowly():
+    if threading.current_thread().name == "slow":
+        inside.set()
+        over.wait(20)
+    return real()
+
+def work():
+    with shared:
+        room.get_current = slowly
+
+threading.Thread(target=work, name="slow", daemon=True).start()
+inside.wait(20)
+child = os.fork()
+if child == 0:
+    signal.alarm(10)  # ends the child that waits
+    with shared:
+        pass
+    os._exit(0)
+status = os.waitpid(child, 0)[1]
+over.set()
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_child_is_not_stopped_by_a_thread_of_its_parent_that_was_leaving_the_same_scope():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", SCOPE], check=True, timeout=60)

@@ -19,9 +19,9 @@ from spanwatch.otel.spans.run import Run, begun
 F = TypeVar("F")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Entered:
-    """One entry that has not been left; `run` is None where none could begin."""
+    """One entry that has not been left, equal to itself alone; `run` is None where none could begin."""
 
     run: Run | None
     token: Token[Context] | None
@@ -35,12 +35,11 @@ class Scope:
     function, coroutine function, generator function or method. One scope may be entered many times, at once too.
     """
 
-    __slots__ = ("_entered", "_lock", "_plan")
+    __slots__ = ("_entered", "_plan")
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._entered: list[_Entered] = []
-        self._lock = threading.RLock()  # reentrant: a dropped generator may leave a scope inside it
+        self._entered: list[_Entered] = []  # no lock, which a forked child could inherit held: each step is atomic
 
     @property
     def plan(self) -> Plan:
@@ -64,8 +63,7 @@ class Scope:
 
     def _enter(self, run: Run | None) -> Span:
         token = None if run is None else attach(run.context)
-        with self._lock:
-            self._entered.append(_Entered(run, token, threading.get_ident()))
+        self._entered.append(_Entered(run, token, threading.get_ident()))
         return INVALID_SPAN if run is None else run.span
 
     def __exit__(
@@ -94,20 +92,19 @@ class Scope:
 
     def _left(self) -> tuple[Run | None, Token[Context] | None]:
         """What is left now: of several entries the one whose context is current, else the last of this thread."""
-        with self._lock:
-            if not self._entered:
-                return None, None
-            here, thread = get_current(), threading.get_ident()
-            found = max(
-                range(len(self._entered)),
-                key=lambda at: (self._is_here(at, here), self._entered[at].thread == thread, at),
-            )
-            entered = self._entered.pop(found)
-            return entered.run, entered.token
+        here, thread = get_current(), threading.get_ident()
+        while entered := list(self._entered):
+            found = max(reversed(entered), key=lambda each: (_is_here(each, here), each.thread == thread))
+            try:
+                self._entered.remove(found)
+            except ValueError:  # another thread has just left it
+                continue
+            return found.run, found.token
+        return None, None
 
-    def _is_here(self, at: int, here: Context) -> bool:
-        run = self._entered[at].run
-        return run is not None and run.context is here
+
+def _is_here(entered: _Entered, here: Context) -> bool:
+    return entered.run is not None and entered.run.context is here
 
 
 def _is_current(run: Run) -> bool:
