@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import random
 import shutil
@@ -333,3 +334,45 @@ def test_an_append_costs_the_caller_at_most_40_microseconds(tmp_path):
         took.append(time.perf_counter() - began)
     journal.close()
     assert sorted(took)[len(took) // 2] <= 40e-6
+
+
+def interrupted(action, when):
+    """Do something, with a Ctrl-C at the first step of the journal's code of which `when` is true."""
+
+    def step(frame, event, _argument):
+        frame.f_trace_opcodes = True
+        if event == "opcode" and when(frame):
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return step
+
+    before = sys.gettrace()
+    sys.settrace(lambda frame, *event: step(frame, *event) if frame.f_code.co_filename.endswith("journal.py") else None)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            action()
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.parametrize("what", ["put", "close"])
+def test_an_interrupt_just_after_the_lock_was_taken_leaves_it_to_other_threads(tmp_path, what):
+    journal = Journal(tmp_path, Origin("svc"), new_id)
+    journal.append("log", {"n": 0})
+    action = {"put": lambda: journal.append("log", {"n": 1}), "close": journal.close}[what]
+    interrupted(action, lambda _frame: journal._lock._is_owned())
+    other = threading.Thread(target=journal.append, args=("log", {"n": 2}), daemon=True)
+    other.start()
+    other.join(10)
+    assert not other.is_alive()
+    assert not journal._backlog.begun
+    assert [record["n"] for record in records(tmp_path) if record["k"] == "log"] == [0, 2]
+
+
+def test_an_interrupt_in_an_append_inside_another_leaves_the_outer_one_its_lock(tmp_path):
+    journal, steps = Journal(tmp_path, Origin("svc"), new_id), itertools.count()
+    with journal._lock:
+        interrupted(
+            lambda: journal.append("log", {"n": 1}), lambda frame: "inside" in frame.f_locals and next(steps) > 2
+        )
+        assert journal._lock._is_owned()

@@ -112,25 +112,10 @@ class Journal:
 
         While the disk stalls it may be found only later that it cannot be kept: `refused` gets it back then.
         """
-        if self._backlog.begun or not self._lock.acquire(True, LIMIT_S):
-            kept = self._put_off(data, refused)
-            if kept is not None:
-                return kept
-            self._lock.acquire()
-        try:
-            if self._switching:  # a finalizer of the host ran inside our own rotation, on this thread
-                self._late.append(data)
-                return True
-            began = self._clock()
-            written = self._write(data, began)
-            took = self._clock() - began
-        finally:
-            self._lock.release()
-        if took >= LIMIT_S:
-            self._backlog.begin(took, stalls=False)
-        if self._news:
-            self._tell()
-        return written
+        if not self._backlog.begun and (written := self._append(data, LIMIT_S)) is not None:
+            return written
+        kept = self._put_off(data, refused)
+        return bool(self._append(data, -1)) if kept is None else kept
 
     def drain(self, timeout: float) -> bool:
         """Wait until what the disk holds up is written; False when the time was too short."""
@@ -169,6 +154,33 @@ class Journal:
         """Whether the last attempt to write succeeded."""
         return self._failed_at is None
 
+    def _append(self, data: bytes, wait_s: float) -> bool | None:
+        """Write one record; None when another thread is held up for so many seconds, -1 for ever.
+
+        An interrupt may come between the taking of a lock and the note of it: who owned nothing before lets go then.
+        `with` would leave no such gap, and cannot be given a time.
+        """
+        lock, held = self._lock, False
+        inside = lock._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001 (no public name)
+        try:
+            held = lock.acquire(True, wait_s)
+            if not held:
+                return None
+            if self._switching:  # a finalizer of the host ran inside our own rotation, on this thread
+                self._late.append(data)
+                return True
+            began = self._clock()
+            written = self._write(data, began)
+            took = self._clock() - began
+        finally:
+            if held or (not inside and lock._is_owned()):  # type: ignore[attr-defined]  # noqa: SLF001 (no public name)
+                lock.release()
+        if took >= LIMIT_S:
+            self._backlog.begin(took, stalls=False)
+        if self._news:
+            self._tell()
+        return written
+
     def _put_off(self, data: bytes, refused: Refused | None) -> bool | None:
         if not self._backlog.begun:  # another thread is held up
             self._backlog.begin(LIMIT_S, stalls=True)
@@ -191,14 +203,17 @@ class Journal:
 
     def _finish(self) -> bool:
         """Finish the segment; False when another thread is held up by it."""
-        if not self._lock.acquire(True, LIMIT_S):
-            return False
+        lock, held = self._lock, False
+        inside = lock._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001 (see `_append`)
         try:
-            self._leave()
-            self._ended()
+            held = lock.acquire(True, LIMIT_S)
+            if held:
+                self._leave()
+                self._ended()
+            return held
         finally:
-            self._lock.release()
-        return True
+            if held or (not inside and lock._is_owned()):  # type: ignore[attr-defined]  # noqa: SLF001 (see `_append`)
+                lock.release()
 
     def _write(self, data: bytes, now: float, count: int = 1) -> bool:
         unlinked = now - self._looked_at >= LOOK_S and self._unlinked(now)
