@@ -20,6 +20,7 @@ CLAUDE = ("aws.bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", None)
 GLOBAL = ("aws.bedrock", "global.anthropic.claude-sonnet-4-5-20250929-v1:0", None)
 CUT = ("aws.bedrock", "claude-sonnet-4-5-20250929-v1:0")
 CUT_OF_GLOBAL = ("aws.bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", None)
+MISTRAL = ("aws.bedrock", "mistral.mistral-large-2402-v1:0", None)
 CACHED = (72, 48, 24, 8, None)
 ALL, UNWRITTEN, UNREASONED = (120, 48, 64, 16, 24), (120, 48, 64, None, 24), (120, 48, 64, 16, None)
 FLASH = ("chat", "gcp.gen_ai", None, "gemini-2.5-flash", UNWRITTEN)
@@ -31,12 +32,14 @@ CALLS = {
         ("chat", *GLOBAL, CACHED),
         ("chat", *CLAUDE, CACHED),
         ("chat", *CLAUDE, (40, 48, None, None, None)),
+        ("chat", *MISTRAL, (2, 2, None, None, None)),
     ],
     "bedrock_openllmetry": [
         ("chat", *CUT, None, CACHED),
         ("chat", *CUT_OF_GLOBAL, CACHED),
         ("chat", *CUT, None, CACHED),
         ("chat", *CUT, "claude-sonnet-4-5-20250929", (40, 48, None, None, None)),
+        ("text_completion", "aws.bedrock", "mistral-large-2402-v1:0", None, None),
     ],
     "genai": [("chat", *MINI, ALL)] * 2 + [("chat", *MINI, None), EMBEDDED, ("chat", *FIVE, ALL), FAILED],
     "google_openinference": [FLASH] * 2,
@@ -157,10 +160,17 @@ def test_bedrocks_counts_without_cached_tokens_are_priced_as_they_are():
     cut = 40 * 3_300 + 48 * 16_500
     request, unknown = "request_model", "unknown_context"
     of_profiles = [(nano, "approximate", request) for nano in (exact, exact * 10 // 11, exact)]
-    assert costs("bedrock_botocore") == [*of_profiles, (cut, "approximate", unknown)]
+    assert costs("bedrock_botocore")[:4] == [*of_profiles, (cut, "approximate", unknown)]
+
+
+def test_where_botocores_package_guesses_tokens_from_the_text_the_cost_is_estimated():
+    assert costs("bedrock_botocore")[4] == (2 * 4_000 + 2 * 12_000, "estimated", "usage_estimated")
+    assert costs("bedrock_openllmetry")[4] == (None, "unknown", "no_usage")
 
 
 def test_where_the_profile_was_cut_off_bedrocks_model_the_price_is_a_regions_and_says_that_it_does_not_know():
     """OpenLLMetry's span of a `global.` call, the second, says nothing that one of `jp.` would not say."""
     exact, cut = 40 * 3_300 + 24 * 330 + 8 * 4_125 + 48 * 16_500, 40 * 3_300 + 48 * 16_500
-    assert costs("bedrock_openllmetry") == [(nano, "approximate", "unknown_context") for nano in (*[exact] * 3, cut)]
+    assert costs("bedrock_openllmetry")[:4] == [
+        (nano, "approximate", "unknown_context") for nano in (*[exact] * 3, cut)
+    ]

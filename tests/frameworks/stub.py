@@ -97,6 +97,8 @@ def answer(path, asked):
         return whole(converse(asked))
     if path.endswith("/converse-stream"):
         return 200, "application/vnd.amazon.eventstream", b"".join(framed(*event) for event in conversed(asked))
+    if path.endswith("/invoke") and "mistral" in path:
+        return whole({"outputs": [{"text": TEXT, "stop_reason": "stop"}]})
     if path.endswith("/invoke"):
         return whole(message({"model": "claude-sonnet-4-5-20250929"}))
     return 404, "application/json", "{}"

@@ -5,11 +5,13 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from opentelemetry.trace import get_tracer
 
 import spanwatch
 from spanwatch.cli.main import main
 from spanwatch.core import names
 from spanwatch.core.call import CallStatus, Cost, CostReason, CostStatus
+from spanwatch.core.dialects import bedrock
 from spanwatch.core.errors import ConfigurationError, StoreError
 from spanwatch.otel.setup import INSTANCE
 from spanwatch.reports.report import Section, report_of
@@ -149,6 +151,28 @@ def test_a_report_is_text_for_people(configured, tmp_path):  # noqa: F811
     assert "success rate 50 % of 2 requests" in text
     assert "alerts" not in text.lower()
     assert "feedback" not in text.lower()
+
+
+def test_a_cost_of_guessed_usage_is_estimated_on_its_span_in_the_store_and_in_the_report(configured):  # noqa: F811
+    """As botocore's instrumentation guesses the tokens of Mistral's older models."""
+    configured()
+    said = {
+        "rpc.method": "InvokeModel",
+        "gen_ai.system": "aws.bedrock",
+        "gen_ai.request.model": "mistral.mistral-large-2402-v1:0",
+        "gen_ai.operation.name": "chat",
+        "gen_ai.usage.input_tokens": 2,
+        "gen_ai.usage.output_tokens": 2,
+    }
+    span = get_tracer(bedrock.BOTOCORE).start_span("chat mistral", attributes=said)
+    span.end()
+    (line,) = spanwatch.trace(span).lines
+    assert [line.attributes[key] for key in (names.COST_STATUS, names.COST_REASON)] == ["estimated", "usage_estimated"]
+    found = spanwatch.report()
+    told = found.as_dict()
+    assert (told["calls"], told["estimated_calls"], told["approximate_calls"]) == (1, 1, 0)
+    assert (told["cost_usd"], told["cost_is_lower_bound"]) == ("0.000032", False)
+    assert "estimated for 1" in str(found)
 
 
 def test_a_report_is_of_its_window(configured, tmp_path):  # noqa: F811

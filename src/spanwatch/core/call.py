@@ -28,7 +28,7 @@ class CostStatus(StrEnum):
     PRICED = "priced"
     PARTIAL = "partial"  # a lower bound: some of what was used has no price
     APPROXIMATE = "approximate"  # priced by a stand-in: request model, parent unit, assumed provider
-    ESTIMATED = "estimated"  # the usage was guessed
+    ESTIMATED = "estimated"  # who reported the usage guessed it
     UNKNOWN = "unknown"
 
 
@@ -46,6 +46,7 @@ class CostReason(StrEnum):
     PARENT_UNIT = "parent_unit"
     UNKNOWN_CONTEXT = "unknown_context"
     USAGE_EXCLUSIVE = "usage_exclusive_normalised"
+    USAGE_ESTIMATED = "usage_estimated"
     NOT_BILLED = "not_billed"
 
 

@@ -36,9 +36,9 @@ def price(
         model: The name that answered, dated, prefixed or fine-tuned as it came.
         at: When the call began; a time without zone is UTC. None is now.
         context: What else moves the price: `service_tier`, `processing` (`batch`), `speed`, `geo`; `aliases` of
-            deployments; `discount`; `duration_s` for prices per second; `convention`; `stated_usd`. Prices of your
-            own for this call go before all others, by the keys of a price file: `prices`, `tiers`, `per_second`,
-            `add_per_request`, `free`, `merge`.
+            deployments; `discount`; `duration_s` for prices per second; `convention`; `usage` (`estimated`, where
+            the counts were guessed); `stated_usd`. Prices of your own for this call go before all others, by the keys
+            of a price file: `prices`, `tiers`, `per_second`, `add_per_request`, `free`, `merge`.
 
     Raises:
         TypeError: an argument has the wrong type.

@@ -165,6 +165,8 @@ def bedrock():
     body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9}
     body["messages"] = [{"role": "user", "content": "a secret"}]
     client.invoke_model(modelId=model, body=json.dumps(body))["body"].read()
+    body = {"prompt": "a secret", "max_tokens": 9}
+    client.invoke_model(modelId="mistral.mistral-large-2402-v1:0", body=json.dumps(body))["body"].read()
 
 
 def mcp():

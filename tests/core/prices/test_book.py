@@ -59,6 +59,17 @@ def priced(book=None, **changes):
         ({"status": CallStatus.ERROR, "usage": None}, None, "unknown", ["no_usage"]),
         ({"price_context": (("service_tier", "priority"),)}, "0.02125", "priced", []),
         ({"price_context": (("service_tier", ["odd"]),)}, "0.0125", "approximate", ["unknown_context"]),
+        ({"price_context": (("usage", "estimated"),)}, "0.0125", "estimated", ["usage_estimated"]),
+        ({"price_context": (("usage", "reported"),)}, "0.0125", "priced", []),
+        (
+            {"price_context": (("usage", "estimated"),), "response_model": None},
+            "0.0125", "estimated", ["usage_estimated", "request_model"],
+        ),
+        (
+            {"price_context": (("usage", "estimated"),), "usage": Usage(input_tokens=5)},
+            "0.0000125", "partial", ["no_usage", "usage_estimated"],
+        ),
+        ({"price_context": (("usage", "estimated"),), "usage": None}, None, "unknown", ["no_usage"]),
         ({"started_ns": 0, "ended_ns": 0}, "0.0125", "priced", []),
         ({"started_ns": -1}, "0.0125", "priced", []),
         ({"started_ns": 1 << 70}, "0.0125", "priced", []),
@@ -105,10 +116,10 @@ def test_a_price_per_second_takes_the_call_s_own_duration_and_needs_no_usage():
     assert (usd(found), found.status, found.source) == ("0.0025", "priced", "user")
 
 
-def test_what_is_free_costs_a_known_0_whatever_was_reported():
+def test_what_is_free_costs_a_known_0_whatever_was_reported_or_guessed():
     book = book_of('[[price]]\nmodel = "local-"\nmatch = "prefix"\nfree = true')
-    for usage in (USED, None):
-        found = priced(book, provider="_OTHER", response_model="local-1", usage=usage)
+    for usage, context in ((USED, ()), (USED, (("usage", "estimated"),)), (None, ())):
+        found = priced(book, provider="_OTHER", response_model="local-1", usage=usage, price_context=context)
         assert (found.nano_usd, found.status, found.source) == (0, CostStatus.PRICED, "user")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spanwatch.core import names
 from spanwatch.core.dialects.values import Attributes
 
 Context = tuple[tuple[str, str], ...]
@@ -10,12 +11,15 @@ BOTOCORE, OPENLLMETRY = (
     "opentelemetry.instrumentation.bedrock",
 )
 SCOPES = frozenset({BOTOCORE, OPENLLMETRY})
+_GUESSED_MODELS = ("cohere.command", "mistral")  # botocore's package takes six characters of their text for a token
 
 
 def doubts(scope: str, attributes: Attributes) -> Context:
-    """What the price of a call depends on and its span leaves out, so that its cost is approximate."""
+    """What the price of a call depends on and its span leaves out, or guesses, so that its cost is not certain."""
     if scope == OPENLLMETRY:
         return (("inference_profile", "cut off the model's name"),)
     if str(attributes.get("rpc.method")).startswith("InvokeModel"):
-        return (("cached_tokens", "not reported"),)
+        model = str(attributes.get(names.REQUEST_MODEL))
+        guessed = any(name in model for name in _GUESSED_MODELS)
+        return (("usage", "estimated") if guessed else ("cached_tokens", "not reported"),)
     return ()

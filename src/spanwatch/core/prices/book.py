@@ -120,7 +120,8 @@ class PriceBook:
             plan = replace(plan, quote=replace(plan.quote, discount=terms.discount))
         if plan.quote.free or (plan.quote.per_second is not None and not plan.quote.sheet):
             return flat_cost(plan, seconds, lines=lines)
-        return cost_of(plan, usage, exclusive=terms.exclusive, lines=lines)
+        cost = cost_of(plan, usage, exclusive=terms.exclusive, lines=lines)
+        return _guessed(cost) if terms.estimated else cost
 
     def _found_window(self, provider: str | None, model: str) -> int | None:
         for target in targets(provider, model, self.sources.sellers):
@@ -156,6 +157,15 @@ def _nameless(usage: Usage, model: str | None) -> Cost:
     if not model:
         return _unknown(CostReason.NO_MODEL, "the model is not known")
     return _unknown(CostReason.NO_PRICE, f"no model has a name of {len(model)} characters")
+
+
+def _guessed(cost: Cost) -> Cost:
+    """A cost of counts that were guessed; one that lacks a part still says so first."""
+    if cost.nano_usd is None:
+        return cost
+    if cost.status is CostStatus.PARTIAL:
+        return replace(cost, reasons=(*cost.reasons, CostReason.USAGE_ESTIMATED))
+    return replace(cost, status=CostStatus.ESTIMATED, reasons=(CostReason.USAGE_ESTIMATED, *cost.reasons))
 
 
 def _by_request(cost: Cost) -> Cost:

@@ -32,8 +32,8 @@ _KEYS = {
     "mode": "processing",
 }
 # Said about a call, but no matter of price.
-_IGNORED = frozenset({"convention", "scope", "stream", "operation", "server_address", "server_port", "api"})
-_OWN_KEYS = frozenset({"convention", "duration_s", "aliases", "discount", "stated_usd"})
+_IGNORED = frozenset({"convention", "scope", "stream", "operation", "server_address", "server_port", "api", "usage"})
+_OWN_KEYS = frozenset({"convention", "usage", "duration_s", "aliases", "discount", "stated_usd"})
 NOTHING: tuple[Item, ...] = ()
 Aliases = tuple[tuple[str, str], ...]
 
@@ -52,13 +52,15 @@ class Terms:
     aliases: Aliases = ()
     discount: Fraction | None = None  # what is paid of the list price
     stated_nano: int | None = None  # what the provider itself says the call cost
+    estimated: bool = False  # the counts were guessed
 
 
 def terms_of(context: Mapping[str, Any]) -> Terms:
     """The terms that a user's context states.
 
-    Keys with a meaning of their own: `convention` (`inclusive` or `exclusive...`), `duration_s`, `aliases`,
-    `discount`, `stated_usd`. All others select a price: `service_tier`, `processing`, `speed`, `geo`, ...
+    Keys with a meaning of their own: `convention` (`inclusive` or `exclusive...`), `usage` (`reported` or
+    `estimated`), `duration_s`, `aliases`, `discount`, `stated_usd`. All others select a price: `service_tier`,
+    `processing`, `speed`, `geo`, ...
 
     Raises:
         TypeError: the context is no mapping, or a value has the wrong type.
@@ -72,6 +74,7 @@ def terms_of(context: Mapping[str, Any]) -> Terms:
     return Terms(
         items=items_of(rest.items()),
         exclusive=_exclusive(context.get("convention")),
+        estimated=_estimated(context.get("usage")),
         duration_s=_number(context, "duration_s", 0, None),
         aliases=_aliases(context.get("aliases")),
         discount=_number(context, "discount", 0, 10),
@@ -93,7 +96,7 @@ def call_terms(context: Iterable[tuple[str, Any]], host: str | None, scope: str,
     exclusive = _exclusive(stated.get("convention"))
     if exclusive is None and (scope.partition(".")[0], price_id(provider)) in EXCLUSIVE_SCOPES:
         exclusive = True
-    return Terms(items=items_of(stated.items()), exclusive=exclusive)
+    return Terms(items=items_of(stated.items()), exclusive=exclusive, estimated=_estimated(stated.get("usage")))
 
 
 def _exclusive(convention: object) -> bool | None:
@@ -107,6 +110,13 @@ def _exclusive(convention: object) -> bool | None:
     if convention not in {"exclusive", "inclusive"} and not convention.startswith("exclusive"):
         raise ValueError(f"context 'convention' must be 'inclusive' or 'exclusive', not {convention!r}")
     return convention != "inclusive"
+
+
+def _estimated(usage: object) -> bool:
+    """Whether the stated origin of the counts is a guess."""
+    if usage not in (None, "reported", "estimated"):
+        raise ValueError(f"context 'usage' must be 'reported' or 'estimated', not {usage!r}")
+    return usage == "estimated"
 
 
 def _number(context: Mapping[str, Any], key: str, least: int, most: int | None) -> Fraction | None:
