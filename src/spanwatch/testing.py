@@ -217,7 +217,7 @@ class Captured:
             instance=lambda: uuid.uuid4().hex,
             clock=time.time_ns,
         )
-        Gauges(self._meters.get_meter(names.SCOPE), budgets, found.leading, own=True)
+        self._gauges = Gauges(self._meters.get_meter(names.SCOPE), budgets, found.leading, own=True)
         return found
 
     def _telemetry(self) -> Telemetry:

@@ -181,3 +181,33 @@ def test_forking_under_busy_threads_never_hangs_a_child():
     # Measuring coverage takes locks of its own, which a fork under busy threads leaves locked in the child.
     plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60, env=plain)
+
+
+def workers():
+    return [thread for thread in threading.enumerate() if thread.name == "spanwatch-worker"]
+
+
+def test_the_thread_of_a_worker_that_nobody_holds_ends_after_what_was_deferred():
+    before, ran, gate = set(workers()), [], threading.Event()
+    worker = Worker(lambda batch: None, Guard(), linger_s=0)
+    worker.start()
+    (thread,) = set(workers()) - before
+    worker.defer(lambda: gate.wait(5))
+    worker.defer(lambda worker=worker: ran.append(worker.drain(0)))
+    del worker
+    gate.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert ran == [True]
+
+
+def test_a_worker_that_somebody_holds_keeps_its_thread_through_collections():
+    before = set(workers())
+    worker = Worker(lambda batch: None, Guard())
+    worker.start()
+    (thread,) = set(workers()) - before
+    gc.collect()
+    thread.join(0.2)
+    assert thread.is_alive()
+    assert worker.stop(5)
+    assert not thread.is_alive()

@@ -27,11 +27,12 @@ from spanwatch.otel.delivery.ways import LaneWay, metric_way
 from spanwatch.otel.doubles import dropped
 from spanwatch.otel.hinges import LogHinge, SpanHinge
 from spanwatch.otel.live.live import Live
+from spanwatch.otel.live.reader import LiveReader
 from spanwatch.otel.outlets import Way, log_outlet, metric_outlet, span_outlet
 from spanwatch.otel.processor import LogProcessor
 from spanwatch.otel.providers import LOGS, METRICS, TRACES
 from spanwatch.otel.sampler import GenAISampler
-from spanwatch.otel.switching import OwnLoggerProvider, OwnMeterProvider, OwnTracerProvider
+from spanwatch.otel.switching import OwnLoggerProvider, OwnMeterProvider, OwnTracerProvider, Succession
 from spanwatch.otel.version import VERSION
 
 _REPLACES = "replace_default_processor"
@@ -79,11 +80,17 @@ class _Attachment:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.is_joined = False
+        self._succession: Succession | None = None
 
     def export(self) -> Export | None:
         """Where this signal goes out, in the way it is attached now; None when it does not."""
         found = (export for export in self.host.settings.exports if export.signal == self.signal)
         return next((export for export in found if not self.is_joined or export.url is not None), None)
+
+    def detach(self) -> None:
+        """Let everything pass by, also what an application's provider brings that is set later."""
+        if self._succession is not None:
+            self._succession.on_taken = _nobody
 
 
 class Traces(_Attachment):
@@ -111,6 +118,7 @@ class Traces(_Attachment):
         self._hinge = SpanHinge(self._inside(whole=True))
         provider.add_span_processor(self._hinge)
         self._own = provider
+        self._succession = provider.succession
         TRACES.offer(provider)
         self._seen, self._tracer = provider, _tracer(provider)
 
@@ -129,6 +137,7 @@ class Traces(_Attachment):
 
     def detach(self) -> None:
         """Let spans pass by."""
+        super().detach()
         self._hinge.off()
 
     def _join(self, provider: Any) -> None:
@@ -165,6 +174,10 @@ class Metrics(_Attachment):
 
     signal: Signal = "metrics"
 
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._lent: list[tuple[Any, LiveReader]] = []  # to the application's provider
+
     def attach(self) -> None:
         """Join the provider in force, or set ours."""
         theirs = METRICS.existing()
@@ -179,6 +192,7 @@ class Metrics(_Attachment):
             views=dropped(),
             shutdown_on_exit=False,
         )
+        self._succession = provider.succession
         METRICS.offer(provider)
 
     def meter(self) -> metrics.Meter:
@@ -198,7 +212,17 @@ class Metrics(_Attachment):
         if add is not None:
             for reader in self._readers(SCOPE):
                 add(reader)
+                if isinstance(reader, LiveReader):
+                    self._lent.append((provider, reader))
         self.host.joined("metrics", None)
+
+    def release(self) -> None:
+        """Take our readers out of the application's provider, where its SDK can: each makes its instruments dearer."""
+        for provider, reader in self._lent:
+            remove = getattr(provider, "remove_metric_reader", None)
+            if remove is not None and reader.join(0):  # else it would be waited for
+                remove(reader)
+        self._lent.clear()
 
     def _readers(self, only_scope: str | None) -> list[MetricReader]:
         export, readers = self.export(), list(self.host.taps.readers)
@@ -236,6 +260,7 @@ class Logs(_Attachment):
         self._hinge = self._made()
         provider.add_log_record_processor(self._hinge)
         self._own = provider
+        self._succession = provider.succession
         LOGS.offer(provider)
 
     def logger(self) -> _logs.Logger:
@@ -250,6 +275,7 @@ class Logs(_Attachment):
 
     def detach(self) -> None:
         """Let records pass by."""
+        super().detach()
         self._hinge.off()
 
     def _join(self, provider: Any) -> None:
@@ -275,6 +301,10 @@ class Logs(_Attachment):
             self.host.opened(outlet)
             targets.append(processor)
         return LogHinge(*targets, joined=self.is_joined)
+
+
+def _nobody(_provider: Any) -> None:
+    """Who is told after the end."""
 
 
 def _beside(add: Callable[..., object]) -> dict[str, bool]:

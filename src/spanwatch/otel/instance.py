@@ -140,7 +140,9 @@ class Instance:
         stop_engine(runtime.settings)
         if runtime.settings.agents:
             importlib.import_module(_AGENTS).stop_agents()
-        return runtime.close(runtime.settings.exit_timeout if timeout is None else timeout)
+        told = runtime.close(runtime.settings.exit_timeout if timeout is None else timeout)
+        runtime.release()
+        return told
 
     def _at_exit(self) -> AtChildExit:
         if self._child_exit is None:

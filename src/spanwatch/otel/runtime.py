@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -255,8 +256,8 @@ class Runtime:
         told = self._settle(deadline, lambda way, until: way.close(until))
         for way in self.ways:
             self.guard.run("ending an exporter", way.abort)
-        self.traces.detach()
-        self.logs.detach()
+        for part in (self.traces, self.metrics, self.logs):
+            part.detach()
         self.delivery.stop(min(STOP_S, timeout))
         if self._syncing is not None:
             self._syncing.stop(left(deadline))
@@ -271,6 +272,10 @@ class Runtime:
         if self._projector is not None:
             self._projector.stop(left(deadline))
         return told
+
+    def release(self) -> None:
+        """After `close`, where the process goes on: take out of the application's providers what can be."""
+        self.guard.run("taking a reader out of a provider", self.metrics.release)
 
     def _settle(self, deadline: float, begin: Callable[[Way, float], threading.Event]) -> Flushed:
         recorded = self._worker.drain(left(deadline))
@@ -314,7 +319,9 @@ class Runtime:
             instance=lambda: self.instance,
             clock=time.time_ns,
         )
-        Gauges(self.metrics.meter(), settings.budgets, found.leading, own=settings.ledger_in_force == "memory")
+        self._gauges = Gauges(
+            self.metrics.meter(), settings.budgets, found.leading, own=settings.ledger_in_force == "memory"
+        )
         return found
 
     def _projecting(self) -> Projector | None:
@@ -334,8 +341,14 @@ class Runtime:
             return None
         most = min(MAX_SAMPLES, settings.retention_bytes // 1024)  # about a quarter of what the store may take
         share = Share(Path(settings.home).absolute() if settings.store else None, self._service() or None, most)
-        drain: Callable[[float], bool] = lambda timeout: self._worker.drain(timeout)  # noqa: E731, PLW0108 (comes later)
-        return Live(share, self.guard, drain, interval_s=settings.live_interval, clear=self.clearing.metrics)
+        drain = weakref.WeakMethod(self.drain)  # a provider never lets go of its readers
+        return Live(
+            share,
+            self.guard,
+            lambda timeout: (found := drain()) and found(timeout),
+            interval_s=settings.live_interval,
+            clear=self.clearing.metrics,
+        )
 
     def _door(self) -> Door | None:
         settings = self.settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -72,6 +73,35 @@ class _Barrier:
 _Item = Measured | _Barrier | Callable[[], None] | None
 
 
+class _Inbox:
+    """What the thread of a worker holds while it waits: not the worker itself, so that it ends once that is gone.
+
+    A worker is held by whoever may still ask it for something: a runtime, spans and streams that are open. With the
+    last of them goes the worker, and its thread after what was queued before.
+    """
+
+    queue: SimpleQueue[_Item]
+    hurry: threading.Event
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = weakref.ref(worker, self._gone)
+        self.renew()
+
+    def loop(self) -> None:
+        while (first := self.queue.get()) is not None:
+            worker = self._worker()
+            if worker is None or not worker.turn(first):
+                return
+            del worker, first  # held by the thread no longer than they are needed
+
+    def renew(self) -> None:
+        """At first, and in a forked child."""
+        self.queue, self.hurry = SimpleQueue(), threading.Event()
+
+    def _gone(self, _reference: object) -> None:
+        self.queue.put(None)
+
+
 class Worker:
     """Hands calls to `record` in batches and runs deferred actions; neither ever blocks its callers.
 
@@ -82,8 +112,6 @@ class Worker:
         capacity: Calls that may wait; more are counted as lost for the metrics (journal and roll-ups have them).
     """
 
-    _queue: SimpleQueue[_Item]
-    _hurry: threading.Event
     _lock: threading.RLock
     _overflow: int
 
@@ -97,16 +125,17 @@ class Worker:
     ) -> None:
         self._record, self._guard = record, guard
         self._linger_s, self._capacity = linger_s, capacity
+        self._inbox = _Inbox(self)
         self._renew()
-        self._daemon = Daemon("spanwatch-worker", self._loop, self._renew)
+        self._daemon = Daemon("spanwatch-worker", self._inbox.loop, self._renew)
 
     def put(self, item: Measured) -> None:
         """Queue a call or a loss for the metrics."""
-        if self._queue.qsize() >= self._capacity:
+        if self._inbox.queue.qsize() >= self._capacity:
             with self._lock:
                 self._overflow += 1
             return
-        self._queue.put(item)
+        self._inbox.queue.put(item)
         self._daemon.ensure()
 
     def lost(self, reason: str, count: int) -> None:
@@ -119,7 +148,7 @@ class Worker:
 
     def defer(self, action: Callable[[], None]) -> None:
         """Run an action soon on the worker. Safe in a GC finalizer: it only appends to a reentrant queue."""
-        self._queue.put(action)
+        self._inbox.queue.put(action)
 
     def drain(self, timeout: float) -> bool:
         """Wait until everything queued before has been recorded; False when the time was too short."""
@@ -127,12 +156,12 @@ class Worker:
             return True
         deadline = time.monotonic() + timeout
         if not self._daemon.ensure():
-            while not self._queue.empty() and time.monotonic() < deadline:
+            while not self._inbox.queue.empty() and time.monotonic() < deadline:
                 self._process(self._waiting())
-            return self._queue.empty()
+            return self._inbox.queue.empty()
         barrier = _Barrier(threading.Event())
-        self._queue.put(barrier)
-        self._hurry.set()
+        self._inbox.queue.put(barrier)
+        self._inbox.hurry.set()
         return barrier.reached.wait(max(0.0, deadline - time.monotonic()))
 
     def stop(self, timeout: float) -> bool:
@@ -140,27 +169,23 @@ class Worker:
         deadline = time.monotonic() + timeout
         drained = self.drain(timeout)
         if self._daemon.alive:
-            self._queue.put(None)
-            self._hurry.set()
+            self._inbox.queue.put(None)
+            self._inbox.hurry.set()
             drained = self._daemon.join(max(0.0, deadline - time.monotonic())) and drained
         return drained
 
-    def _loop(self) -> None:
-        while True:
-            first = self._queue.get()
-            if first is None:
-                return
-            if isinstance(first, Measured):
-                self._hurry.wait(self._linger_s)
-            self._hurry.clear()
-            if not self._process([first, *self._waiting()]):
-                return
+    def turn(self, first: _Item) -> bool:
+        """One batch, on the thread; False when told to stop."""
+        if isinstance(first, Measured):
+            self._inbox.hurry.wait(self._linger_s)
+        self._inbox.hurry.clear()
+        return self._process([first, *self._waiting()])
 
     def _waiting(self) -> list[_Item]:
         items: list[_Item] = []
         try:
             while len(items) < BATCH:
-                items.append(self._queue.get_nowait())
+                items.append(self._inbox.queue.get_nowait())
         except Empty:
             pass
         return items
@@ -186,11 +211,10 @@ class Worker:
         if barrier.last:
             barrier.reached.set()
         else:
-            self._queue.put(_Barrier(barrier.reached, last=True))
-            self._hurry.set()
+            self._inbox.queue.put(_Barrier(barrier.reached, last=True))
+            self._inbox.hurry.set()
 
     def _renew(self) -> None:
-        self._queue = SimpleQueue()
-        self._hurry = threading.Event()
+        self._inbox.renew()
         self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside it
         self._overflow = 0

@@ -54,7 +54,7 @@ class Budgeted(Rig):
             instance=lambda: self.journal.instance,
             clock=time.time_ns,
         )
-        Gauges(self.meters.get_meter("spanwatch"), budgets, self.enforcement.leading)
+        self.gauges = Gauges(self.meters.get_meter("spanwatch"), budgets, self.enforcement.leading)
         self.pipeline._budgets = self.enforcement
 
     def telemetry(self) -> Telemetry:

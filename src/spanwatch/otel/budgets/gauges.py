@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -12,6 +13,7 @@ from spanwatch.core import names
 from spanwatch.core.budgets import Budget, Standing, utilization
 from spanwatch.core.errors import LedgerUnavailable
 from spanwatch.core.money import usd_float
+from spanwatch.otel.observing import Observe
 from spanwatch.store import forks
 
 TOP = 10  # scopes of a budget that have gauges at one time
@@ -23,6 +25,8 @@ Labels = dict[str, str | bool | int | float]
 
 class Gauges:
     """Registers the gauges of some budgets; reads the ledger once per collection.
+
+    The meter keeps none of it alive: whoever made it holds it.
 
     Args:
         meter: Where they are registered.
@@ -53,16 +57,16 @@ class Gauges:
             (names.BUDGET_RESERVED, lambda standing: _usd(standing, standing.tally.held_nano)),
             (names.BUDGET_UTILIZATION, utilization),
         ):
-            meter.create_observable_gauge(metric.name, [self._reader(value)], metric.unit, metric.description)
+            meter.create_observable_gauge(
+                metric.name, [_reader(weakref.ref(self), value)], metric.unit, metric.description
+            )
 
-    def _reader(self, value: Callable[[Standing], float | None]) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        def read(_options: CallbackOptions) -> Iterable[Observation]:
-            for standing in self._now():
-                amount = value(standing)
-                if amount is not None:
-                    yield Observation(amount, {**_labels(standing), **self._ledger})
-
-        return read
+    def observed(self, value: Callable[[Standing], float | None]) -> Iterable[Observation]:
+        """One gauge of each scope that has it."""
+        for standing in self._now():
+            amount = value(standing)
+            if amount is not None:
+                yield Observation(amount, {**_labels(standing), **self._ledger})
 
     def _now(self) -> list[Standing]:
         with self._lock:
@@ -88,6 +92,14 @@ class Gauges:
                 named.add(standing.scope)
                 found.append(standing)
         return found
+
+
+def _reader(held: weakref.ref[Gauges], value: Callable[[Standing], float | None]) -> Observe:
+    def read(_options: CallbackOptions) -> Iterable[Observation]:
+        gauges = held()
+        return () if gauges is None else gauges.observed(value)
+
+    return read
 
 
 def _limit(standing: Standing) -> float | None:

@@ -20,6 +20,7 @@ from spanwatch.otel.delivery.lane import Lane
 from spanwatch.otel.delivery.spool import Spool
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal
+from spanwatch.otel.observing import observing
 from spanwatch.otel.worker import Added
 
 
@@ -94,7 +95,7 @@ class Delivery:
     def observe(self, meter: Meter) -> None:
         """Show what waits on each lane."""
         waiting = names.DELIVERY_WAITING
-        meter.create_observable_gauge(waiting.name, [self._waiting], waiting.unit, waiting.description)
+        meter.create_observable_gauge(waiting.name, [observing(self._waiting)], waiting.unit, waiting.description)
 
     def _waiting(self, _options: CallbackOptions) -> Iterable[Observation]:
         for account in self.accounts():

@@ -108,7 +108,8 @@ class JournaledMetrics(MetricExporter):
 
     def __init__(self, lane: Lane, like: Any, clearing: Clearing, only_scope: str | None) -> None:
         super().__init__(like._preferred_temporality, like._preferred_aggregation)  # noqa: SLF001 (no public name)
-        self._lane, self._clearing, self._only_scope, self._pid = lane, clearing, only_scope, os.getpid()
+        self._lane: Lane | None = lane
+        self._clearing, self._only_scope, self._pid = clearing, only_scope, os.getpid()
 
     def export(
         self,
@@ -117,19 +118,25 @@ class JournaledMetrics(MetricExporter):
         **_kwargs: Any,
     ) -> MetricExportResult:
         """Keep one collection; it is one record."""
-        if self._pid == os.getpid():
+        lane = self._lane
+        if lane is not None and self._pid == os.getpid():
             data = metrics_data if self._only_scope is None else scoped(metrics_data, self._only_scope)
             if data.resource_metrics:
                 message = encode_metrics(self._clearing.metrics(data)).SerializeToString()
-                self._lane.append("metrics", {"z": b64encode(zlib.compress(message, _LEVEL)).decode("ascii")})
+                lane.append("metrics", {"z": b64encode(zlib.compress(message, _LEVEL)).decode("ascii")})
         return MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 (the SDK's signature)
         """Nothing is held back."""
         return True
 
-    def shutdown(self, timeout_millis: float = 30_000, **_kwargs: Any) -> None:
-        """Nothing is held back."""
+    def shutdown(
+        self,
+        timeout_millis: float = 30_000,  # noqa: ARG002 (the SDK's signature)
+        **_kwargs: Any,
+    ) -> None:
+        """Let go of the lane: a provider never lets go of its readers."""
+        self._lane = None
 
 
 def metric_way(

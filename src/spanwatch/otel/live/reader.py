@@ -89,6 +89,7 @@ class LiveReader(MetricReader):
         """See `MetricReader.shutdown`: the application's provider ends."""
         self.stop()
         self.join(timeout_millis / 1e3)
+        self._retired = True
 
     def _receive_metrics(self, metrics_data: MetricsData, *_timeout: Any, **_kwargs: Any) -> None:
         cleared = self._guard.run("clearing metrics of secrets", self._clear, metrics_data)
@@ -106,6 +107,7 @@ class LiveReader(MetricReader):
             for follower in self.followers:
                 self._guard.run("handing metrics to their exporter", follower, data)
             self._guard.run("sharing samples of metrics", self._ticked)
+        self.followers.clear()  # a provider never lets go of its readers
 
     def _renew(self) -> None:
         """Nothing: the loop ends in a forked child."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
@@ -13,6 +14,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from spanwatch.core import names
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.otel.openai.guarding import GuardSite
+from spanwatch.otel.openai.opened import OpenCall
 from spanwatch.otel.openai.site import CallSite
 from spanwatch.otel.telemetry import Telemetry
 from spanwatch.otel.version import VERSION
@@ -30,6 +32,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # its package
     """
 
     _site: CallSite | None = None
+    _open: Mapping[str, OpenCall] = MappingProxyType({})  # also after the site is taken out
     _patches: tuple[_Patch, ...] = ()
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -37,9 +40,9 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # its package
         return (SUPPORTED,)
 
     def finish_open(self) -> None:
-        """End every call that is still open, such as a stream that nobody closed; for the end of the process."""
-        if self._site is not None:
-            self._site.finish_open()
+        """End every call that is still open as abandoned: the process ends before, say, a stream that nobody closed."""
+        for call in list(self._open.values()):
+            call.abandoned()
 
     def _instrument(self, **kwargs: Any) -> None:
         if "telemetry" not in kwargs:
@@ -62,11 +65,11 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # its package
         site = kind(telemetry, streams, (openai.AzureOpenAI, openai.AsyncAzureOpenAI))
         sync, later = _owner(openai.OpenAI), _owner(openai.AsyncOpenAI)
         self._patches = _patched(sync, _around, site), _patched(later, _around_async, site)
-        self._site = site
+        self._site, self._open = site, site.open
 
     def _uninstrument(self, **_: Any) -> None:
         if self._site is not None:
-            self._site.on = False
+            self._site.on, self._site = False, None  # with all that it reports to, but for calls that are open
         for owner, original, wrapper in self._patches:
             if vars(owner).get(_METHOD) is wrapper:  # who wrapped it after us keeps what was wrapped, now idle
                 setattr(owner, _METHOD, original)

@@ -111,11 +111,6 @@ class CallSite:
         self._returned(call, result)
         return result
 
-    def finish_open(self) -> None:
-        """End every call that is still open as abandoned: the process ends before they do."""
-        for call in list(self.open.values()):
-            call.abandoned()
-
     # --- before ------------------------------------------------------------------------------------------------
 
     def _opened(self, client: Any, args: Arguments, kwargs: Options, *, blocking: bool = True) -> OpenCall | None:
