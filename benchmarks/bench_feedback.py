@@ -23,7 +23,7 @@ from spanwatch.core.call import Call, CallStatus, Cost, CostStatus, Usage
 from spanwatch.core.feedback.themes import themes
 from spanwatch.core.records import call_body
 from spanwatch.otel.journal import Journal, Origin
-from spanwatch.store.feedback import Window
+from spanwatch.store.feedback import Stretch
 from spanwatch.store.projection import project
 from spanwatch.store.trends import trends
 
@@ -95,7 +95,7 @@ def measured(home: Path, ratings: int, said: int) -> dict[str, tuple[float, floa
     project(home)
     took, _ = timed(lambda: ingested(home, targets))
     now = time.time_ns()
-    asked, found = timed(lambda: trends(home, Window(now - 3600 * SECOND, now + SECOND)))
+    asked, found = timed(lambda: trends(home, Stretch(now - 3600 * SECOND, now + SECOND)))
     if found.change.now.n != ratings:
         raise SystemExit(f"{ratings:,} ratings were given and {found.change.now.n:,} are there")
     clustered, _ = timed(lambda: themes([(str(n), text) for n, text in enumerate(comments(said))]))

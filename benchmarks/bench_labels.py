@@ -21,7 +21,7 @@ from spanwatch.core import names
 from spanwatch.core.budgets.claims import Amount, Claim, Counter, Limits
 from spanwatch.core.call import Call, Cost, CostStatus, Usage
 from spanwatch.otel.recorder import Recorder
-from spanwatch.otel.worker import Counted
+from spanwatch.otel.worker import Measurement
 from spanwatch.store.ledger import MemoryLedger
 
 LIMITS = Limits(10**15, None)
@@ -69,12 +69,12 @@ def labelled(users: int, models: int) -> dict[str, float]:
     counter, recorder = meter.create_counter("requests"), Recorder(meter)
     before = resident_mb()
     for user in range(users):
-        recorder([Counted(call(user, model, f"model-{model}")) for model in range(models)])
+        recorder([Measurement(call(user, model, f"model-{model}")) for model in range(models)])
         for model in range(models):
             counter.add(1, {"user": f"user-{user}", "model": f"model-{model}"})
     most, grown = series(reader), resident_mb() - before
     for user in range(users):
-        recorder([Counted(call(user, model, f"{user}/{model}")) for model in range(models)])
+        recorder([Measurement(call(user, model, f"{user}/{model}")) for model in range(models)])
     worst, further = series(reader), resident_mb() - before - grown
     return {"series": most, "series_mb": round(grown, 1), "worst": worst, "worst_mb": round(further, 1)}
 

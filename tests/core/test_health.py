@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from spanwatch.core import names
 from spanwatch.core.health import (
     HOLD_S,
+    HealthState,
     Limit,
     Measures,
-    State,
     Thresholds,
     as_json,
     thresholds_from,
@@ -124,7 +124,7 @@ def test_no_data_is_left_and_taken_at_once():
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.floats(0, 20)), min_size=2, max_size=60))
 def test_a_state_never_gets_better_before_it_held_a_minute_and_never_says_better_than_the_value(steps):
-    order = [State.HEALTHY, State.DEGRADED, State.UNHEALTHY]
+    order = [HealthState.HEALTHY, HealthState.DEGRADED, HealthState.UNHEALTHY]
     now, previous = 0.0, None
     for seconds, mean in steps:
         now += seconds

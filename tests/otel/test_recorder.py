@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from spanwatch.core import names
 from spanwatch.core.call import Call, CallStatus, Cost, CostReason, CostStatus, Usage
 from spanwatch.otel.recorder import Recorder
-from spanwatch.otel.worker import Added, Counted, Lost
+from spanwatch.otel.worker import Added, Lost, Measurement
 
 SHARED = {
     "gen_ai.operation.name": "chat",
@@ -47,7 +47,9 @@ def measure():
     recorder = Recorder(provider.get_meter("spanwatch"))
 
     def record(*batch):
-        recorder([item if isinstance(item, (Added, Counted, Lost)) else Counted(item, SAMPLED) for item in batch])
+        recorder(
+            [item if isinstance(item, (Added, Measurement, Lost)) else Measurement(item, SAMPLED) for item in batch]
+        )
         found = {}
         for metric in reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics:
             found[metric.name] = metric
@@ -183,7 +185,7 @@ def test_an_unpriced_call_says_why(measure):
 
 def test_late_usage_adds_tokens_and_cost_and_no_call(measure):
     call = a_call(usage=Usage(input_tokens=5, output_tokens=6), cost=PRICED)
-    found = measure(Counted(call, SAMPLED, settled=True))
+    found = measure(Measurement(call, SAMPLED, settled=True))
     assert "spanwatch.calls" not in found
     assert "gen_ai.client.inference.duration" not in found
     assert values(found["spanwatch.cost.usd"])[0][1] == 1.5
@@ -205,7 +207,7 @@ def test_exemplars_point_at_the_span_of_the_call_when_it_is_sampled(measure):
 
 def test_exemplars_do_not_point_at_spans_that_are_not_sampled(measure):
     unsampled = SpanContext(trace_id=0xABC, span_id=0xDEF, is_remote=False, trace_flags=TraceFlags(0))
-    found = measure(Counted(a_call(), unsampled))
+    found = measure(Measurement(a_call(), unsampled))
     assert not found["gen_ai.client.inference.duration"].data.data_points[0].exemplars
 
 

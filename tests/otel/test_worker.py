@@ -10,11 +10,11 @@ import time
 
 from spanwatch.core.call import Call
 from spanwatch.otel.guard import Guard
-from spanwatch.otel.worker import QUEUE_FULL, Counted, Lost, Worker
+from spanwatch.otel.worker import QUEUE_FULL, Lost, Measurement, Worker
 
 
-def counted(number: int) -> Counted:
-    return Counted(Call(str(number), "chat", 0, 1))
+def counted(number: int) -> Measurement:
+    return Measurement(Call(str(number), "chat", 0, 1))
 
 
 def test_calls_are_recorded_in_batches_and_in_order():
@@ -99,7 +99,7 @@ def test_what_does_not_fit_the_queue_is_counted_exactly():
         worker.put(counted(number))
     release.set()
     assert worker.drain(5)
-    assert len([item for item in seen if isinstance(item, Counted)]) == 11
+    assert len([item for item in seen if isinstance(item, Measurement)]) == 11
     assert sum(item.count for item in seen if isinstance(item, Lost) and item.reason == QUEUE_FULL) == 15
     assert worker.stop(5)
 
@@ -140,13 +140,13 @@ def test_a_forked_child_has_a_worker_of_its_own_and_none_of_the_parents_calls(tm
         import os, sys, threading
         from spanwatch.core.call import Call
         from spanwatch.otel.guard import Guard
-        from spanwatch.otel.worker import Counted, Worker
+        from spanwatch.otel.worker import Measurement, Worker
         seen = []
         worker = Worker(seen.extend, Guard(), linger_s=0.5)
-        worker.put(Counted(Call("parent", "chat", 0, 1)))
+        worker.put(Measurement(Call("parent", "chat", 0, 1)))
         pid = os.fork()
         if pid == 0:
-            worker.put(Counted(Call("child", "chat", 0, 1)))
+            worker.put(Measurement(Call("child", "chat", 0, 1)))
             done = worker.drain(5)
             ids = [item.call.call_id for item in seen]
             os._exit(0 if done and ids == ["child"] else 1)
@@ -162,18 +162,18 @@ def test_forking_under_busy_threads_never_hangs_a_child():
         import os, sys, threading
         from spanwatch.core.call import Call
         from spanwatch.otel.guard import Guard
-        from spanwatch.otel.worker import Counted, Worker
+        from spanwatch.otel.worker import Measurement, Worker
         worker = Worker(lambda batch: None, Guard(), linger_s=0)
         stop = threading.Event()
         def busy():
             while not stop.is_set():
-                worker.put(Counted(Call("x", "chat", 0, 1)))
+                worker.put(Measurement(Call("x", "chat", 0, 1)))
         threads = [threading.Thread(target=busy, daemon=True) for _ in range(3)]
         [thread.start() for thread in threads]
         for _ in range(30):
             pid = os.fork()
             if pid == 0:
-                worker.put(Counted(Call("child", "chat", 0, 1)))
+                worker.put(Measurement(Call("child", "chat", 0, 1)))
                 os._exit(0 if worker.drain(10) else 1)
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         stop.set()

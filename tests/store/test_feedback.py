@@ -7,7 +7,7 @@ import pytest
 
 from spanwatch.core import names
 from spanwatch.store import database, schema
-from spanwatch.store.feedback import Window, averages, distribution, overall, rated, ratings, response_rate, root_span
+from spanwatch.store.feedback import Stretch, averages, distribution, overall, rated, ratings, response_rate, root_span
 from spanwatch.store.forget import forget
 from spanwatch.store.projection import project
 from spanwatch.store.retention import Limits, prune
@@ -16,7 +16,7 @@ from tests.store.rig import HOUR, SECOND, START_NS, Segment, call, keep, new_id,
 
 DAY = 24 * HOUR
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-EVER = Window()
+EVER = Stretch()
 
 
 def rating(**more):
@@ -125,7 +125,7 @@ def test_averages_distribution_low_and_recent(tmp_path):
     assert distribution(tmp_path, EVER) == {"1": 2, "2": 2, "3": 2, "4": 2, "5": 1, "confusing": 1}
     assert [each.rating for each in ratings(tmp_path, EVER, low=2.0)] == [2.0, 1.0, 2.0, 1.0]
     assert [each.at_ns - START_NS for each in ratings(tmp_path, EVER, limit=2)] == [8, 7]
-    assert overall(tmp_path, Window(START_NS + 3, START_NS + 5)).n == 2
+    assert overall(tmp_path, Stretch(START_NS + 3, START_NS + 5)).n == 2
 
 
 def test_the_response_rate_counts_each_trace_once(tmp_path):
@@ -154,7 +154,7 @@ def test_trends_tell_what_low_ratings_have_in_common(tmp_path):
     keep(tmp_path, *calls, spans=spans)
     rate(tmp_path, *bodies)
     project(tmp_path)
-    found = trends(tmp_path, Window(START_NS + 7 * DAY, START_NS + 14 * DAY))
+    found = trends(tmp_path, Stretch(START_NS + 7 * DAY, START_NS + 14 * DAY))
     assert (found.change.now.n, found.change.before.n) == (100, 100)
     assert not found.change.is_significant
     common = {(each.dimension, each.value) for each in found.lifts if each.is_significant and each.lift > 1}

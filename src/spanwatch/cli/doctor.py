@@ -33,7 +33,7 @@ from typing import Any
 from spanwatch.cli import reading
 from spanwatch.cli import stack_processes as processes
 from spanwatch.cli.screen import screen_of, write
-from spanwatch.core.diagnosis import Answer, Finding, Level, Met, clock, connection
+from spanwatch.core.diagnosis import Answer, Finding, Met, Outcome, clock, connection
 from spanwatch.core.errors import ConfigurationError, UsageError
 from spanwatch.core.settings import Settings
 from spanwatch.otel.doctor import keeping, surroundings
@@ -109,7 +109,7 @@ def _findings(args: argparse.Namespace, examined: _Examined) -> Iterator[Finding
     try:
         settings = settings_from({"home": args.home, "endpoint": args.endpoint, "protocol": args.protocol})
     except ConfigurationError as error:
-        yield Finding("settings", Level.FAIL, " ".join(str(error).split()), "correct it; then ask again")
+        yield Finding("settings", Outcome.FAIL, " ".join(str(error).split()), "correct it; then ask again")
         return
     yield surroundings.versions()
     if settings.disabled:
@@ -140,7 +140,7 @@ def _asked(settings: Settings) -> list[Answer]:
 def _nowhere() -> Finding:
     text = "telemetry leaves this machine for nowhere: no endpoint is configured"
     fix = "give --endpoint, or set OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318; the store is kept anyway"
-    return Finding("endpoint", Level.WARN, text, fix)
+    return Finding("endpoint", Outcome.WARN, text, fix)
 
 
 def _marked(args: argparse.Namespace, timeout: float) -> dict[str, Any]:
@@ -170,17 +170,17 @@ def _arrivals(
 ) -> Iterator[Finding]:
     """Each signal: sent and taken, then found where it can be looked for."""
     if args.no_send:
-        yield Finding("trace", Level.SKIP, "nothing was sent (--no-send)")
+        yield Finding("trace", Outcome.SKIP, "nothing was sent (--no-send)")
         return
     if "trouble" in told:
-        yield Finding("trace", Level.FAIL, f"the marked run failed: {told['trouble']}", "run it: python -m " + _MARK)
+        yield Finding("trace", Outcome.FAIL, f"the marked run failed: {told['trouble']}", "run it: python -m " + _MARK)
         return
     examined.mark = {name: told.get(name) for name in ("trace_id", "instance")}
     places = {place.check: place for place in back_ends(args.jaeger, args.prometheus, args.loki)}
     mark = Mark(told["trace_id"], told["instance"], time.time())
     for signal, check in _SIGNALS.items():
         sent = _sent(signal, check, settings, told, taken)
-        if sent.level is not Level.OK or check not in places:
+        if sent.outcome is not Outcome.OK or check not in places:
             yield sent
             continue
         found, skew = arrived(places[check], mark, args.wait)
@@ -190,11 +190,11 @@ def _arrivals(
 
 def _sent(signal: str, check: str, settings: Settings, told: dict[str, Any], taken: set[str]) -> Finding:
     if signal not in {export.signal for export in settings.exports}:
-        return Finding(check, Level.SKIP, f"{signal} go nowhere")
+        return Finding(check, Outcome.SKIP, f"{signal} go nowhere")
     if signal in told["joined"] and not settings.ours:
         text = f"{signal} go out by the provider that was set before ours: whether they arrive is its word"
-        return Finding(check, Level.SKIP, text, "give --endpoint to send what spanwatch makes")
+        return Finding(check, Outcome.SKIP, text, "give --endpoint to send what spanwatch makes")
     if told["lost"].get(signal) or signal not in taken:
-        return Finding(check, Level.FAIL, f"the marked {check} could not be delivered", "see the lines above")
+        return Finding(check, Outcome.FAIL, f"the marked {check} could not be delivered", "see the lines above")
     option = {"trace": "--jaeger", "metric": "--prometheus", "log": "--loki"}[check]
-    return Finding(check, Level.OK, f"the marked {check} was delivered (give {option} to see that it arrives)")
+    return Finding(check, Outcome.OK, f"the marked {check} was delivered (give {option} to see that it arrives)")

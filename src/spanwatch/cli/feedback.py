@@ -29,7 +29,7 @@ from spanwatch.core.times import iso, shown
 from spanwatch.reports.screen import Screen
 from spanwatch.reports.table import Cell, Column, table
 from spanwatch.store import feedback as stored
-from spanwatch.store.feedback import AXES, Window
+from spanwatch.store.feedback import AXES, Stretch
 from spanwatch.store.trends import Trends, trends
 from spanwatch.store.windows import between
 
@@ -74,21 +74,21 @@ def run(args: argparse.Namespace) -> int:
     """Print what users said."""
     now = time.time_ns()
     window = reading.window_of(args, now)
-    asked = Window(*between(window.since_ns, window.until_ns))
+    asked = Stretch(*between(window.since_ns, window.until_ns))
     with reading.opened(args) as home:
         found = overview(home, asked, now, low=args.low, limit=args.limit)
     write(json.dumps(as_json(found)) if args.json else "\n".join(text(found, screen_of())))
     return 0
 
 
-def overview(home: Path, window: Window, now_ns: int, *, low: float | None, limit: int) -> Overview:
+def overview(home: Path, window: Stretch, now_ns: int, *, low: float | None, limit: int) -> Overview:
     """What is told of a window.
 
     Raises:
         StoreError: there is no store here, or it cannot be read.
     """
     end = min(window.until_ns, now_ns)
-    recent = Window(window.since_ns or max(0, end - _WEEK_NS), end)
+    recent = Stretch(window.since_ns or max(0, end - _WEEK_NS), end)
     return Overview(
         average(stored.overall(home, window)),
         stored.response_rate(home, window),

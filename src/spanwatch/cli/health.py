@@ -24,11 +24,11 @@ from spanwatch.cli import reading
 from spanwatch.cli.screen import screen_of, write
 from spanwatch.core.durations import seconds
 from spanwatch.core.errors import StoreError, UsageError
-from spanwatch.core.health import State, as_json, thresholds_from
+from spanwatch.core.health import HealthState, as_json, thresholds_from
 from spanwatch.core.series import KEEP_NS, SECOND_NS
 from spanwatch.reports.health import health_of, health_text
 
-CODES = {State.HEALTHY: 0, State.DEGRADED: 1, State.UNHEALTHY: 2, State.NO_DATA: 3}
+CODES = {HealthState.HEALTHY: 0, HealthState.DEGRADED: 1, HealthState.UNHEALTHY: 2, HealthState.NO_DATA: 3}
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         found = health_of(Path(settings.home), window_s, thresholds_from(settings.health or ""), time.time_ns())
     except StoreError as error:
         sys.stderr.write(f"spanwatch: {error}\n")
-        return CODES[State.NO_DATA]
+        return CODES[HealthState.NO_DATA]
     write(json.dumps(as_json(found)) if args.json else "\n".join(health_text(found, screen_of())))
     return CODES[found.state]
 

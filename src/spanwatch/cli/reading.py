@@ -40,20 +40,20 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class SinceUntil:
     """From `since_ns` on and before `until_ns`; None is open."""
 
     since_ns: int | None
     until_ns: int | None
 
 
-def window_of(args: argparse.Namespace, now_ns: int) -> Window:
+def window_of(args: argparse.Namespace, now_ns: int) -> SinceUntil:
     """What --since and --until say.
 
     Raises:
         UsageError: an option is no moment.
     """
-    return Window(moment(args.since, "--since", now_ns), moment(args.until, "--until", now_ns))
+    return SinceUntil(moment(args.since, "--since", now_ns), moment(args.until, "--until", now_ns))
 
 
 @contextlib.contextmanager

@@ -66,7 +66,7 @@ def _health(home: Path, limits: Thresholds, now_ns: int) -> Callable[[], Health]
 
 
 def _send(
-    args: argparse.Namespace, home: Path, window: reading.Window, health: Callable[[], Health], now_ns: int
+    args: argparse.Namespace, home: Path, window: reading.SinceUntil, health: Callable[[], Health], now_ns: int
 ) -> int:
     found = findings(home, health, at_ns=now_ns, since_ns=window.since_ns, until_ns=window.until_ns)
     parts, about = parts_of(found), window_text(found)

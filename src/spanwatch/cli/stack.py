@@ -31,7 +31,7 @@ import spanwatch
 from spanwatch.cli import reading
 from spanwatch.cli import stack_processes as processes
 from spanwatch.cli.screen import write
-from spanwatch.cli.stack_processes import Started, State
+from spanwatch.cli.stack_processes import StackState, Started
 from spanwatch.core.errors import StackError, UsageError
 from spanwatch.generate.stack import PORTS, TEXTS, Options, Plan, Service, plan
 
@@ -91,13 +91,15 @@ def _up(args: argparse.Namespace, directory: Path) -> int:
     fresh = [service for service in wanted if service.name not in running or not processes.alive(running[service.name])]
     for service in fresh:
         running[service.name] = processes.start(service, found[service.name], directory / f"{service.name}.log")
-        processes.save(directory, State(options, ports, planned.addresses, running))
+        processes.save(directory, StackState(options, ports, planned.addresses, running))
     for service in fresh:
         _await(service, running[service.name], directory, args.wait)
-    return _status(argparse.Namespace(json=False, endpoint=False), State(options, ports, planned.addresses, running))
+    return _status(
+        argparse.Namespace(json=False, endpoint=False), StackState(options, ports, planned.addresses, running)
+    )
 
 
-def _options(args: argparse.Namespace, state: State | None) -> Options:
+def _options(args: argparse.Namespace, state: StackState | None) -> Options:
     """What was asked for; while something runs, what it was started with."""
     asked = Options(
         args.sampling, args.content, args.keep, args.quick, tuple(str(Path(rules).absolute()) for rules in args.rules)
@@ -144,7 +146,7 @@ def _private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _down(args: argparse.Namespace, directory: Path, state: State | None) -> int:
+def _down(args: argparse.Namespace, directory: Path, state: StackState | None) -> int:
     if state is None:
         write("nothing runs")
         return 0
@@ -153,14 +155,14 @@ def _down(args: argparse.Namespace, directory: Path, state: State | None) -> int
         processes.end(state.processes[name])
     stubborn = [name for name in chosen if processes.alive(state.processes[name])]
     left = {name: process for name, process in state.processes.items() if name not in chosen or name in stubborn}
-    processes.save(directory, State(state.options, state.ports, state.addresses, left))
+    processes.save(directory, StackState(state.options, state.ports, state.addresses, left))
     if stubborn:
         raise StackError(f"{', '.join(stubborn)} did not end")
     write(f"ended: {', '.join(chosen) or 'nothing ran'}")
     return 0
 
 
-def _status(args: argparse.Namespace, state: State | None) -> int:
+def _status(args: argparse.Namespace, state: StackState | None) -> int:
     running = {} if state is None else {name: processes.alive(process) for name, process in state.processes.items()}
     addresses: Mapping[str, str] = {} if state is None else state.addresses
     good = bool(running) and all(running.values())
@@ -181,7 +183,7 @@ def _status(args: argparse.Namespace, state: State | None) -> int:
     return 0 if good else 1
 
 
-def _pids(state: State | None) -> dict[str, int]:
+def _pids(state: StackState | None) -> dict[str, int]:
     return {} if state is None else {name: process.pid for name, process in state.processes.items()}
 
 

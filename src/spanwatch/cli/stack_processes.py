@@ -41,7 +41,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class StackState:
     """What `up` left behind: its options, ports, addresses and processes by their names."""
 
     options: Options
@@ -50,7 +50,7 @@ class State:
     processes: Mapping[str, Started]
 
 
-def load(directory: Path) -> State | None:
+def load(directory: Path) -> StackState | None:
     """What was written down, or None.
 
     Raises:
@@ -64,14 +64,14 @@ def load(directory: Path) -> State | None:
             for name, entry in found["processes"].items()
         }
         chosen = {**found["options"], "rules": tuple(found["options"]["rules"])}
-        return State(Options(**chosen), found["ports"], found["addresses"], processes)
+        return StackState(Options(**chosen), found["ports"], found["addresses"], processes)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StackError(f"{path} cannot be read ({error}): end its processes yourself and remove it") from None
 
 
-def save(directory: Path, state: State) -> None:
+def save(directory: Path, state: StackState) -> None:
     """Write it down, at one stroke."""
     path = directory / STATE
     new = path.with_suffix(f".{os.getpid()}")

@@ -33,7 +33,7 @@ from spanwatch.store.home import exists
 from spanwatch.store.otlp import export, without_span
 from spanwatch.store.projection import project
 from spanwatch.store.retention import Limits, prune
-from spanwatch.store.stats import Stats, stats
+from spanwatch.store.stats import StoreStats, stats
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
@@ -79,11 +79,11 @@ def _stats(args: argparse.Namespace) -> None:
             write(f"{screen.style(f'{name:<12}', 'dim')}{text}")
 
 
-def _ends(found: Stats) -> tuple[tuple[str, int | None], tuple[str, int | None]]:
+def _ends(found: StoreStats) -> tuple[tuple[str, int | None], tuple[str, int | None]]:
     return ("oldest", found.oldest_ns), ("newest", found.newest_ns)
 
 
-def _stats_text(found: Stats, settings: Settings) -> list[tuple[str, str]]:
+def _stats_text(found: StoreStats, settings: Settings) -> list[tuple[str, str]]:
     lost = ", ".join(f"{count:,} {clean(reason)}" for reason, count in found.losses)
     return [
         ("home", clean(Path(settings.home).absolute())),

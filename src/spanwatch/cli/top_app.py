@@ -21,7 +21,7 @@ from spanwatch.core.times import shown
 from spanwatch.reports.screen import Style, cells, fit
 from spanwatch.reports.table import Cell, Column
 from spanwatch.reports.watching.views import VIEWS, Row, chosen
-from spanwatch.reports.watching.watch import Snapshot, Watch
+from spanwatch.reports.watching.watch import Shown, Watch
 from spanwatch.reports.watching.words import banner, figures, sparks
 
 STYLES: dict[Style, str] = {
@@ -73,7 +73,7 @@ class Top(App[None]):
         self.window = window
         self.paused, self.wanted, self.view = False, "", VIEWS[0]
         self.order: dict[str, tuple[int, bool]] = {}  # of each table, the column it is sorted by, and whether downwards
-        self.snapshot: Snapshot | None = None
+        self.snapshot: Shown | None = None
         self.problem: str | None = None
         self.shown: list[Row] = []
         self._watch = open_watch(windows[window])
@@ -117,7 +117,7 @@ class Top(App[None]):
             snapshot, problem = None, str(error)
         self.call_from_thread(self._take, watch, snapshot, problem)
 
-    def _take(self, watch: Watch, snapshot: Snapshot | None, problem: str | None) -> None:
+    def _take(self, watch: Watch, snapshot: Shown | None, problem: str | None) -> None:
         self._reading = False
         if watch is not self._watch:  # the window was changed meanwhile
             watch.close()
@@ -142,7 +142,7 @@ class Top(App[None]):
         self.query_one("#sparks", Static).update(_lines(drawn, 7))
         self._tables(snapshot)
 
-    def _banner(self, snapshot: Snapshot) -> Text:
+    def _banner(self, snapshot: Shown) -> Text:
         state, *reasons = banner(snapshot)
         head = Text.assemble((state.text, f"{STYLES[state.style]} reverse".strip()))
         processes = len(snapshot.processes)
@@ -153,7 +153,7 @@ class Top(App[None]):
         lines = [head, *(_text(reason) for reason in reasons[:2])]
         return Text("\n").join(Text.assemble(line, overflow="ellipsis", no_wrap=True) for line in lines)
 
-    def _tables(self, snapshot: Snapshot) -> None:
+    def _tables(self, snapshot: Shown) -> None:
         table = self.query_one(DataTable)
         column, down = self.order.get(self.view.key, (None, True))
         self.shown = chosen(self.view.rows(snapshot), text=self.wanted, column=column, down=down)

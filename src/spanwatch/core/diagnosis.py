@@ -13,7 +13,7 @@ SKEW_FAIL_S = 300.0  # Prometheus takes samples that are ten minutes late, and n
 _LOOPBACK = ("127.", "localhost", "::1", "[::1]")
 
 
-class Level(Enum):
+class Outcome(Enum):
     """How a check ended."""
 
     OK = "ok"
@@ -27,7 +27,7 @@ class Finding:
     """One line: which check, how it ended, what was seen, and what to do about it."""
 
     check: str
-    level: Level
+    outcome: Outcome
     text: str
     fix: str = ""
 
@@ -63,21 +63,21 @@ class Answer:
     skew_s: float | None = None
 
 
-_Judged = tuple[Level, str, str]
+_Judged = tuple[Outcome, str, str]
 _Judge = Callable[[Answer], _Judged]
 
 
 def connection(answers: Sequence[Answer]) -> list[Finding]:
     """The findings `endpoint`, `protocol` and `auth`, a line for each different outcome."""
     found: list[Finding] = []
-    for level, text, fix in _merged(answers, _endpoint):
-        found.append(Finding("endpoint", level, text, fix))
+    for outcome, text, fix in _merged(answers, _endpoint):
+        found.append(Finding("endpoint", outcome, text, fix))
     reached = [answer for answer in answers if answer.met not in {Met.UNREACHABLE, Met.CERTIFICATE}]
-    for level, text, fix in _merged(reached, _protocol):
-        found.append(Finding("protocol", level, text, fix))
+    for outcome, text, fix in _merged(reached, _protocol):
+        found.append(Finding("protocol", outcome, text, fix))
     spoken = [answer for answer in reached if answer.met not in {Met.OTHER_PROTOCOL, Met.NO_SUCH_PATH, Met.REDIRECTED}]
-    for level, text, fix in _merged(spoken, _auth):
-        found.append(Finding("auth", level, text, fix))
+    for outcome, text, fix in _merged(spoken, _auth):
+        found.append(Finding("auth", outcome, text, fix))
     return found
 
 
@@ -85,14 +85,14 @@ def clock(skews: Mapping[str, float | None]) -> Finding:
     """Whether this machine's clock agrees with those asked: seconds that each is ahead, by its name."""
     known = {name: skew for name, skew in skews.items() if skew is not None}
     if not known:
-        return Finding("clock", Level.SKIP, "nobody asked tells the time: gRPC does not, HTTP answers do")
+        return Finding("clock", Outcome.SKIP, "nobody asked tells the time: gRPC does not, HTTP answers do")
     name, worst = max(known.items(), key=lambda item: abs(item[1]))
     way = "behind" if worst > 0 else "ahead of"
     if abs(worst) < SKEW_WARN_S:
-        return Finding("clock", Level.OK, f"within {max(1.0, abs(worst)):.0f} s of {', '.join(known)}")
-    level = Level.WARN if abs(worst) < SKEW_FAIL_S else Level.FAIL
+        return Finding("clock", Outcome.OK, f"within {max(1.0, abs(worst)):.0f} s of {', '.join(known)}")
+    outcome = Outcome.WARN if abs(worst) < SKEW_FAIL_S else Outcome.FAIL
     fix = "let NTP set the clock of both machines (timedatectl set-ntp true): back ends refuse or misplace the rest"
-    return Finding("clock", level, f"this machine is {abs(worst):.0f} s {way} {name}", fix)
+    return Finding("clock", outcome, f"this machine is {abs(worst):.0f} s {way} {name}", fix)
 
 
 def _merged(answers: Sequence[Answer], judge: _Judge) -> list[_Judged]:
@@ -101,19 +101,19 @@ def _merged(answers: Sequence[Answer], judge: _Judge) -> list[_Judged]:
     for answer in answers:
         groups.setdefault(judge(answer), []).append(answer.signal)
     return [
-        (level, text.replace("{signals}", ", ".join(signals)), fix.replace("{SIGNAL}", signals[0].upper()))
-        for (level, text, fix), signals in groups.items()
+        (outcome, text.replace("{signals}", ", ".join(signals)), fix.replace("{SIGNAL}", signals[0].upper()))
+        for (outcome, text, fix), signals in groups.items()
     ]
 
 
 def _endpoint(answer: Answer) -> _Judged:
     if answer.met is Met.UNREACHABLE:
         fix = "start the collector there, or correct the endpoint (--endpoint, OTEL_EXPORTER_OTLP_ENDPOINT)"
-        return Level.FAIL, f"{_place(answer)} cannot be reached: {answer.words}", fix
+        return Outcome.FAIL, f"{_place(answer)} cannot be reached: {answer.words}", fix
     if answer.met is Met.CERTIFICATE:
         fix = "name the authority's certificate in OTEL_EXPORTER_OTLP_CERTIFICATE, or use the name that it is made for"
-        return Level.FAIL, f"{_place(answer)} is not trusted: {answer.words}", fix
-    return Level.OK, f"{_place(answer)} can be reached", ""
+        return Outcome.FAIL, f"{_place(answer)} is not trusted: {answer.words}", fix
+    return Outcome.OK, f"{_place(answer)} can be reached", ""
 
 
 def _protocol(answer: Answer) -> _Judged:
@@ -121,21 +121,21 @@ def _protocol(answer: Answer) -> _Judged:
     if answer.met is Met.OTHER_PROTOCOL:
         other = "grpc (port 4317)" if answer.protocol != "grpc" else "http/protobuf (port 4318)"
         fix = f"try https:// in place of http:// or the reverse, OTEL_EXPORTER_OTLP_PROTOCOL={other}, or the other port"
-        return Level.FAIL, f"{what} are not understood there: {answer.words}", fix
+        return Outcome.FAIL, f"{what} are not understood there: {answer.words}", fix
     if answer.met is Met.NO_SUCH_PATH:
         fix = (
             "the base URL ends before /v1/...; OTEL_EXPORTER_OTLP_{SIGNAL}_ENDPOINT is used as it is; or the collector "
             "has no pipeline for this signal"
         )
-        return Level.FAIL, f"{what}: nothing takes them there: {answer.words}", fix
+        return Outcome.FAIL, f"{what}: nothing takes them there: {answer.words}", fix
     if answer.met is Met.REDIRECTED:
-        return Level.FAIL, f"{what} are sent elsewhere: {answer.words}", "exporters follow no redirect: name that URL"
+        return Outcome.FAIL, f"{what} are sent elsewhere: {answer.words}", "exporters follow no redirect: name that URL"
     if answer.met is Met.BUSY:
         fix = "the collector refuses for a while (memory_limiter, full queue): look at its log and its own metrics"
-        return Level.WARN, f"{what} are put off: {answer.words}", fix
+        return Outcome.WARN, f"{what} are put off: {answer.words}", fix
     if answer.met is Met.REFUSED:
-        return Level.FAIL, f"{what} are refused: {answer.words}", "the collector's log says why"
-    return Level.OK, f"{what}", ""
+        return Outcome.FAIL, f"{what} are refused: {answer.words}", "the collector's log says why"
+    return Outcome.OK, f"{what}", ""
 
 
 def _auth(answer: Answer) -> _Judged:
@@ -146,10 +146,10 @@ def _auth(answer: Answer) -> _Judged:
             if answer.headers
             else 'set OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20..." as the collector wants it'
         )
-        return Level.FAIL, f"{{signals}} {sent} are refused: {answer.words}", fix
+        return Outcome.FAIL, f"{{signals}} {sent} are refused: {answer.words}", fix
     if answer.headers and _in_the_open(answer):
-        return Level.WARN, f"{{signals}} go {sent} over plain text to another machine", "use an https:// endpoint"
-    return Level.OK, f"{{signals}} are taken {sent}", ""
+        return Outcome.WARN, f"{{signals}} go {sent} over plain text to another machine", "use an https:// endpoint"
+    return Outcome.OK, f"{{signals}} are taken {sent}", ""
 
 
 def _place(answer: Answer) -> str:

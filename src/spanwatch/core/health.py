@@ -15,7 +15,7 @@ MARGIN = 0.02  # of a success rate so much of the whole, of every other measure 
 HOLD_S = 60.0
 
 
-class State(StrEnum):
+class HealthState(StrEnum):
     """How something is, from best to worst; `no_data` is beside them."""
 
     HEALTHY = "healthy"
@@ -24,7 +24,7 @@ class State(StrEnum):
     NO_DATA = "no_data"
 
 
-_ORDER = (State.NO_DATA, State.HEALTHY, State.DEGRADED, State.UNHEALTHY)
+_ORDER = (HealthState.NO_DATA, HealthState.HEALTHY, HealthState.DEGRADED, HealthState.UNHEALTHY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Reason:
     """One check: what was measured, its limits, and what that means. Without limits a value is told and not judged."""
 
     name: str
-    state: State
+    state: HealthState
     value: float | None
     limit: Limit
     text: str
@@ -82,7 +82,7 @@ class Reason:
 class Health:
     """A verdict: the worst of its reasons. `since_ns` is when the state began; both times are UNIX nanoseconds."""
 
-    state: State
+    state: HealthState
     reasons: tuple[Reason, ...]
     at_ns: int
     since_ns: int
@@ -103,12 +103,12 @@ def verdict(
     """The state at a moment, with the verdict before it, if there was one."""
     found = [reason for check in CHECKS if (reason := check(measures, thresholds)) is not None]
     if not measures.succeeded and not measures.failed:
-        nothing = Reason("traffic", State.NO_DATA, None, Limit(), _nothing(measures, window_s))
-        state, reasons = State.NO_DATA, (nothing, *(each for each in found if each.value is not None))
+        nothing = Reason("traffic", HealthState.NO_DATA, None, Limit(), _nothing(measures, window_s))
+        state, reasons = HealthState.NO_DATA, (nothing, *(each for each in found if each.value is not None))
     else:
         reasons = tuple(_steadied(reason, previous, at_ns) for reason in found)
         worst = max((reason.state for reason in reasons), key=_ORDER.index)
-        state = State.HEALTHY if worst is State.NO_DATA else worst
+        state = HealthState.HEALTHY if worst is HealthState.NO_DATA else worst
     since = previous.since_ns if previous is not None and previous.state is state else at_ns
     return Health(state, reasons, at_ns, since, window_s, measures)
 
@@ -118,7 +118,7 @@ def _steadied(reason: Reason, previous: Health | None, at_ns: int) -> Reason:
     before = next((each for each in previous.reasons if each.name == reason.name), None) if previous else None
     if before is None or previous is None or _ORDER.index(before.state) <= _ORDER.index(reason.state):
         return reason
-    if before.state is State.NO_DATA or reason.value is None:
+    if before.state is HealthState.NO_DATA or reason.value is None:
         return reason
     stood_s = (at_ns - previous.since_ns) / 1e9
     firm = _judged(reason.value, _tightened(reason), below=reason.name == "success_rate")
@@ -141,14 +141,14 @@ def _both(limit: Limit) -> tuple[float | None, float | None]:
     return limit.degraded, limit.unhealthy
 
 
-def _judged(value: float | None, limit: Limit, *, below: bool = False) -> State:
+def _judged(value: float | None, limit: Limit, *, below: bool = False) -> HealthState:
     """A value on a limit is still on its good side."""
     if value is None:
-        return State.NO_DATA
-    for bound, state in ((limit.unhealthy, State.UNHEALTHY), (limit.degraded, State.DEGRADED)):
+        return HealthState.NO_DATA
+    for bound, state in ((limit.unhealthy, HealthState.UNHEALTHY), (limit.degraded, HealthState.DEGRADED)):
         if bound is not None and (value < bound if below else value > bound):
             return state
-    return State.HEALTHY
+    return HealthState.HEALTHY
 
 
 def _success(measures: Measures, thresholds: Thresholds) -> Reason:
@@ -183,7 +183,7 @@ def _errors(measures: Measures, _thresholds: Thresholds) -> Reason | None:
         return None
     kinds = ", ".join(f"{kind} {count:g}" for kind, count in measures.errors[:5])
     more = f" and {len(measures.errors) - 5} further kinds" if len(measures.errors) > 5 else ""
-    return Reason("errors", State.HEALTHY, measures.failed, Limit(), f"errors: {kinds}{more}")
+    return Reason("errors", HealthState.HEALTHY, measures.failed, Limit(), f"errors: {kinds}{more}")
 
 
 def _unpriced(measures: Measures, thresholds: Thresholds) -> Reason | None:

@@ -19,7 +19,7 @@ from spanwatch.core.prometheus import label_name
 from spanwatch.core.series import STALE_NS, Sample, Series
 
 Bounds = tuple[float, float]
-Level = tuple[float, float]  # a value, and the nanoseconds it stood
+Stood = tuple[float, float]  # a value, and the nanoseconds it stood
 _RANKS = (0.5, 0.95, 0.99)
 
 
@@ -202,7 +202,7 @@ def _levelled(members: Sequence[Series], window: Window, *, additive: bool) -> d
     return facts | _percentiles([Quantile(each, each, each) for each in exact], low, high)
 
 
-def _levels(series: Series, window: Window) -> Iterator[Level]:
+def _levels(series: Series, window: Window) -> Iterator[Stood]:
     """Each value of a gauge, and how long it stood in the window."""
     end = min(window.end_ns, series.seen_ns)
     inside = list(_within(series, window))
@@ -213,7 +213,7 @@ def _levels(series: Series, window: Window) -> Iterator[Level]:
             yield value(sample.packed), max(0, until - max(sample.at_ns, window.start_ns)) or 1
 
 
-def _summed_levels(members: Sequence[Series], window: Window) -> Iterator[Level]:
+def _summed_levels(members: Sequence[Series], window: Window) -> Iterator[Stood]:
     """Each value that the sum of several series had, and how long."""
     steps: list[tuple[int, int, float | None]] = []
     for number, each in enumerate(members):
@@ -244,7 +244,7 @@ def _current(series: Series, window: Window) -> tuple[int, float] | None:
     return inside[-1].at_ns, value(inside[-1].packed)
 
 
-def _by_time(levels: Sequence[Level], rank: float) -> float:
+def _by_time(levels: Sequence[Stood], rank: float) -> float:
     seen = 0.0
     for number, duration in levels:
         seen += duration

@@ -17,7 +17,7 @@ from spanwatch.core.errors import ExpressionError
 from spanwatch.core.promql import Expr, load
 from spanwatch.core.promql.classic import LE
 from spanwatch.core.promql.load import selectors
-from spanwatch.core.promql.nodes import Aggregate, Binary, Call, Node, Range, Selector, children, shape
+from spanwatch.core.promql.nodes import Aggregate, Binary, FunctionCall, Node, Range, Selector, children, shape
 from spanwatch.core.promql.tracks import NAME
 
 _ARITHMETIC = {"/": "ratio", "*": "product", "+": "total", "-": "difference"}
@@ -29,7 +29,7 @@ class Record:
     """A series that is recorded: its name, and the expression that gives it."""
 
     name: str
-    node: Aggregate | Binary | Call
+    node: Aggregate | Binary | FunctionCall
 
     @property
     def expr(self) -> str:
@@ -66,7 +66,7 @@ def shared(exprs: Sequence[Expr]) -> Shared:
     return Shared(tuple(each for each in records.values() if each.name in read), rewritten)
 
 
-def _parts(node: Node) -> Iterator[Aggregate | Binary | Call]:
+def _parts(node: Node) -> Iterator[Aggregate | Binary | FunctionCall]:
     """The parts that might be recorded."""
     if _is_worth_it(node):
         yield node  # type: ignore[misc]  # one of these
@@ -81,11 +81,11 @@ def _is_worth_it(node: Node) -> bool:
     if shape(node) != "vector" or not any(map(_is_worth_it, children(node))):
         return False
     return (isinstance(node, Binary) and node.op in _ARITHMETIC) or (
-        isinstance(node, Call) and node.function == "histogram_quantile"
+        isinstance(node, FunctionCall) and node.function == "histogram_quantile"
     )
 
 
-def _largest(node: Node, counted: Mapping[str, int]) -> Iterator[Aggregate | Binary | Call]:
+def _largest(node: Node, counted: Mapping[str, int]) -> Iterator[Aggregate | Binary | FunctionCall]:
     if _is_worth_it(node) and counted[node.text] > 1:  # type: ignore[union-attr]  # numbers are worth nothing
         yield node  # type: ignore[misc]  # one of these
         return
@@ -123,7 +123,7 @@ def _means(new: Any, old: Any, records: Mapping[str | None, Node]) -> bool:
 def _name(node: Node) -> str:
     """What a part is called: by its labels, the first metric that it reads, and what it does with it."""
     grouped = next((each.labels for each in _aggregates(node) if not each.without), ())
-    labels = [label for label in grouped if not (label == LE and isinstance(node, Call))]
+    labels = [label for label in grouped if not (label == LE and isinstance(node, FunctionCall))]
     metric = next((each.name for each in selectors(node) if each.name), _EVERYTHING)
     level = "_".join(labels) if labels else _EVERYTHING
     return f"{level}:{metric.replace(':', '_')}:{_operations(node)}"
@@ -141,7 +141,7 @@ def _operations(node: Node) -> str:
     told = _ARITHMETIC.get(node.op, node.op) if isinstance(node, Binary) else ""
     if isinstance(node, Aggregate):
         told = node.op
-    if isinstance(node, Call):
+    if isinstance(node, FunctionCall):
         told = node.function
     window = next(_ranges(node), "")
     return f"{told}_{window}" if window else told
@@ -149,7 +149,7 @@ def _operations(node: Node) -> str:
 
 def _ranges(node: Node) -> Iterator[str]:
     """`rate5m` of each function of a range."""
-    if isinstance(node, Call) and node.args and isinstance(node.args[0], Range):
+    if isinstance(node, FunctionCall) and node.args and isinstance(node.args[0], Range):
         yield f"{node.function}{written(node.args[0].length_ms / 1e3)}"
     for child in children(node):
         yield from _ranges(child)

@@ -24,8 +24,7 @@ from spanwatch.otel.frames import Frame, Frames
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal
 from spanwatch.otel.twins import Twins
-from spanwatch.otel.worker import Added, Worker
-from spanwatch.otel.worker import Counted as Measurement
+from spanwatch.otel.worker import Added, Measurement, Worker
 
 T = TypeVar("T")
 

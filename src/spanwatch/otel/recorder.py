@@ -13,7 +13,7 @@ from spanwatch.core import names
 from spanwatch.core.attributes import is_unpriced
 from spanwatch.core.call import Call, CallStatus, Usage
 from spanwatch.core.money import usd_float
-from spanwatch.otel.worker import Added, Counted, Lost, Measured, Observed
+from spanwatch.otel.worker import Added, Lost, Measured, Measurement, Observed
 
 Label = str | int
 Labels = tuple[tuple[str, Label | None], ...]
@@ -66,7 +66,7 @@ class Recorder:
             for (name, *more), amount in sums.items():
                 self._counters[name].add(amount, _labels(shared, more), sums.context)
 
-    def _call(self, item: Counted, shared: Labels, sums: _Sums) -> None:
+    def _call(self, item: Measurement, shared: Labels, sums: _Sums) -> None:
         call, labels = item.call, _labels(shared)
         if not item.settled:
             self._times(call, labels, sums.context)

@@ -18,7 +18,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from spanwatch.core.health import Health, State, Thresholds, as_json
+from spanwatch.core.health import Health, HealthState, Thresholds, as_json
 from spanwatch.core.names import METRICS
 from spanwatch.core.series import SECOND_NS, STALE_NS
 from spanwatch.core.windows import Window
@@ -123,7 +123,7 @@ class Door:
 
 
 def _status(found: Health) -> HTTPStatus:
-    return HTTPStatus.SERVICE_UNAVAILABLE if found.state is State.UNHEALTHY else HTTPStatus.OK
+    return HTTPStatus.SERVICE_UNAVAILABLE if found.state is HealthState.UNHEALTHY else HTTPStatus.OK
 
 
 class _Server(ThreadingHTTPServer):

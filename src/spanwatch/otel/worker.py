@@ -23,7 +23,7 @@ CAPACITY = 65_536
 QUEUE_FULL = "queue_full"
 
 
-class Counted(NamedTuple):
+class Measurement(NamedTuple):
     """A finished call for the metrics, with the context its exemplars point at.
 
     `settled` marks usage and cost that came late: the call itself was counted before.
@@ -61,7 +61,7 @@ class Added:
     labels: dict[str, str | int]
 
 
-Measured = Counted | Lost | Observed | Added
+Measured = Measurement | Lost | Observed | Added
 
 
 @dataclass(frozen=True, slots=True)

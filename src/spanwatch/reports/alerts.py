@@ -12,7 +12,7 @@ from spanwatch.core.harmless import clean
 from spanwatch.core.rules.alert import Alert, State
 from spanwatch.core.rules.lifecycle import shown
 from spanwatch.core.rules.telling import marked
-from spanwatch.reports.report import Asked, Section
+from spanwatch.reports.report import Material, Section
 from spanwatch.reports.screen import Screen, Style
 from spanwatch.reports.table import Cell, Column, table
 from spanwatch.store.alerts import AlertBook, is_kept
@@ -27,11 +27,11 @@ COLUMNS = (
 )
 
 
-def alerts(asked: Asked) -> Section:
+def alerts(material: Material) -> Section:
     """What is pending and what fires now, whatever the window."""
-    found = alerts_of(asked.home, asked.health.at_ns)
+    found = alerts_of(material.home, material.health.at_ns)
     data = [{key: value for key, value in alert.as_dict().items() if key != "fingerprint"} for alert in found]
-    return Section({"alerts": data}, partial(alert_rows, found, asked.health.at_ns))
+    return Section({"alerts": data}, partial(alert_rows, found, material.health.at_ns))
 
 
 def alerts_of(home: Path, now_ns: int) -> list[Alert]:

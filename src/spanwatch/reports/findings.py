@@ -15,7 +15,7 @@ from spanwatch.core.rules.alert import Alert
 from spanwatch.reports.alerts import alerts_of
 from spanwatch.store import feedback as stored
 from spanwatch.store.analysis import FeedbackTheme, described
-from spanwatch.store.feedback import Window
+from spanwatch.store.feedback import Stretch
 from spanwatch.store.notable import dearest, slowest
 from spanwatch.store.summary import Axis, Group, Summary, grouped, summary
 from spanwatch.store.timeline import Spread, Timeline, spread, timeline
@@ -94,11 +94,11 @@ def findings(
             if line.spans + line.sums.calls <= MOST_SPANS
         },
         alerts=tuple(alerts_of(home, at_ns)),
-        said=_said(home, Window(*between(since_ns, until_ns))),
+        said=_said(home, Stretch(*between(since_ns, until_ns))),
     )
 
 
-def _said(home: Path, window: Window) -> Said:
+def _said(home: Path, window: Stretch) -> Said:
     low = stored.rated(home, window, low=LOW, limit=_COMMENTS, said=True)
     texts = {each.rating.id: impersonal(each.rating.comment or "", _COMMENT) for each in low}
     told = themes(list(texts.items()), most=_THEMES).themes if texts else ()

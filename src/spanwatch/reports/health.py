@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spanwatch.core.durations import written
 from spanwatch.core.harmless import clean
-from spanwatch.core.health import HOLD_S, Health, Measures, State, Thresholds, verdict
+from spanwatch.core.health import HOLD_S, Health, HealthState, Measures, Thresholds, verdict
 from spanwatch.core.measured import measured
 from spanwatch.core.series import SECOND_NS
 from spanwatch.core.windows import Window
@@ -15,7 +15,11 @@ from spanwatch.reports.screen import Screen, Style
 from spanwatch.store import samples
 
 WINDOW_S = 300.0  # what a report judges by: now, whatever it reports on
-STYLES: dict[State, Style] = {State.DEGRADED: "yellow", State.UNHEALTHY: "red", State.NO_DATA: "dim"}
+STYLES: dict[HealthState, Style] = {
+    HealthState.DEGRADED: "yellow",
+    HealthState.UNHEALTHY: "red",
+    HealthState.NO_DATA: "dim",
+}
 
 
 def health_of(home: Path, window_s: float, thresholds: Thresholds, now_ns: int) -> Health:

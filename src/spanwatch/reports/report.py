@@ -17,7 +17,7 @@ _PLAIN = Screen()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Material:
     """What a section may look at: the store, the window, and what is read of both anyway."""
 
     home: Path
@@ -35,7 +35,7 @@ class Section:
     lines: Callable[[Screen], Sequence[str]]
 
 
-Build = Callable[[Asked], Section]
+Build = Callable[[Material], Section]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +84,5 @@ def report_of(
     calls = summary(home, since_ns=since_ns, until_ns=until_ns, by=by)
     done, now = work(home, since_ns=since_ns, until_ns=until_ns), health()
     by_agent = calls.groups if by == "agent" else grouped(home, "agent", since_ns=since_ns, until_ns=until_ns)
-    asked = Asked(home, calls, by_agent, done, now)
-    return Report(calls, done, now, tuple(build(asked) for build in sections))
+    material = Material(home, calls, by_agent, done, now)
+    return Report(calls, done, now, tuple(build(material) for build in sections))

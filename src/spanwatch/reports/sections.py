@@ -13,7 +13,7 @@ from spanwatch.core.money import usd_text
 from spanwatch.reports.alerts import alerts
 from spanwatch.reports.figures import NONE, cost_of, number, seconds
 from spanwatch.reports.health import health_text
-from spanwatch.reports.report import Asked, Build, Section
+from spanwatch.reports.report import Build, Material, Section
 from spanwatch.reports.screen import Screen
 from spanwatch.reports.summary_json import summary_json
 from spanwatch.reports.summary_text import summary_text
@@ -27,14 +27,14 @@ _ENDINGS = tuple(Column(name, right=True) for name in ("ok", "errors", "cancelle
 _MOMENTS = frozenset({"at_ns", "since_ns"})
 
 
-def calls(asked: Asked) -> Section:
+def calls(material: Material) -> Section:
     """Model calls: how many, how they ended, tokens, cost, latency, by model and by what was asked for."""
-    return Section(summary_json(asked.calls), partial(summary_text, asked.calls))
+    return Section(summary_json(material.calls), partial(summary_text, material.calls))
 
 
-def requests(asked: Asked) -> Section:
+def requests(material: Material) -> Section:
     """Requests by name and outcome, with exact percentiles."""
-    work = asked.work
+    work = material.work
     data = {
         **_done_json(work.requests),
         "success_rate": work.requests.success_rate,
@@ -44,10 +44,10 @@ def requests(asked: Asked) -> Section:
     return Section({"requests": data}, partial(_requests_text, work))
 
 
-def agents(asked: Asked) -> Section:
+def agents(material: Material) -> Section:
     """The runs of each agent, and the model calls made under it."""
-    groups = {group.key: group.sums for group in asked.agents}
-    done = {each.key: each for each in asked.work.agents}
+    groups = {group.key: group.sums for group in material.agents}
+    done = {each.key: each for each in material.work.agents}
     names = [*done, *(key for key in groups if key and key not in done)]
     found = [(name, done.get(name), groups.get(name, Sums())) for name in names]
     data = [
@@ -65,25 +65,25 @@ def agents(asked: Asked) -> Section:
     return Section({"agents": data}, partial(_agents_text, found))
 
 
-def tools(asked: Asked) -> Section:
+def tools(material: Material) -> Section:
     """The executions of each tool."""
-    data = [{"tool": done.key or None, **_done_json(done)} for done in asked.work.tools]
-    return Section({"tools": data}, partial(_done_text, "tool", asked.work.tools))
+    data = [{"tool": done.key or None, **_done_json(done)} for done in material.work.tools]
+    return Section({"tools": data}, partial(_done_text, "tool", material.work.tools))
 
 
-def failures(asked: Asked) -> Section:
+def failures(material: Material) -> Section:
     """Failures by kind, of requests, agents, tools and model calls."""
-    found = asked.work.failures
+    found = material.work.failures
     return Section({"failures": [asdict(each) for each in found]}, partial(_failures_text, found))
 
 
-def health(asked: Asked) -> Section:
+def health(material: Material) -> Section:
     """How it is now, with every reason."""
-    found = {name: value for name, value in as_json(asked.health).items() if name not in _MOMENTS}
+    found = {name: value for name, value in as_json(material.health).items() if name not in _MOMENTS}
     return Section(
         {"health": found},
         lambda screen: [
-            f"Health: {line}" if not at else line for at, line in enumerate(health_text(asked.health, screen))
+            f"Health: {line}" if not at else line for at, line in enumerate(health_text(material.health, screen))
         ],
     )
 

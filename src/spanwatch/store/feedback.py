@@ -32,7 +32,7 @@ _SUMS = "count(rating), sum(rating), sum(rating * rating)"
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Stretch:
     """From `since_ns` on and before `until_ns`, UNIX nanoseconds."""
 
     since_ns: int = 0
@@ -51,7 +51,7 @@ class Rated:
     nano_usd: int | None = None
 
 
-def sums_by(db: sqlite3.Connection, window: Window, axis: Axis | None = None) -> dict[str, Sums]:
+def sums_by(db: sqlite3.Connection, window: Stretch, axis: Axis | None = None) -> dict[str, Sums]:
     """Sums of ratings by an axis ('' where it is not known), or of all under ''."""
     column = "''" if axis is None else f"coalesce({AXES[axis]}, '')"
     question = f"SELECT {column}, {_SUMS} FROM feedback WHERE at >= ? AND at < ? GROUP BY 1"  # noqa: S608 (constants)
@@ -59,7 +59,7 @@ def sums_by(db: sqlite3.Connection, window: Window, axis: Axis | None = None) ->
     return {key: Sums(n, total or 0.0, squares or 0.0) for key, n, total, squares in rows}
 
 
-def averages(home: Path, window: Window, axis: Axis) -> dict[str, Average]:
+def averages(home: Path, window: Stretch, axis: Axis) -> dict[str, Average]:
     """The average of each user, agent, model, version or prompt, the most rated first.
 
     Raises:
@@ -71,7 +71,7 @@ def averages(home: Path, window: Window, axis: Axis) -> dict[str, Average]:
     return {key: average(each) for key, each in ordered if each.n}
 
 
-def overall(home: Path, window: Window) -> Sums:
+def overall(home: Path, window: Stretch) -> Sums:
     """The sums of all ratings of a window.
 
     Raises:
@@ -81,7 +81,7 @@ def overall(home: Path, window: Window) -> Sums:
         return sums_by(db, window).get("", Sums())
 
 
-def distribution(home: Path, window: Window) -> dict[str, int]:
+def distribution(home: Path, window: Stretch) -> dict[str, int]:
     """How often each label was given: `1` to `5` for ratings and scores, else the word; the most frequent first.
 
     Raises:
@@ -92,7 +92,7 @@ def distribution(home: Path, window: Window) -> dict[str, int]:
         return dict(db.execute(question, (window.since_ns, window.until_ns)))
 
 
-def response_rate(home: Path, window: Window) -> Share:
+def response_rate(home: Path, window: Stretch) -> Share:
     """Which share of the traces that began in a window has been rated, at any time; each trace counts once.
 
     Raises:
@@ -107,7 +107,7 @@ def response_rate(home: Path, window: Window) -> Share:
     return share(rated or 0, traces)
 
 
-def ratings(home: Path, window: Window, *, low: float | None = None, limit: int | None = None) -> list[Rating]:
+def ratings(home: Path, window: Stretch, *, low: float | None = None, limit: int | None = None) -> list[Rating]:
     """Ratings, the latest first; those at or below `low` only when it is given.
 
     Raises:
@@ -118,7 +118,7 @@ def ratings(home: Path, window: Window, *, low: float | None = None, limit: int 
 
 
 def rated(
-    home: Path, window: Window, *, low: float | None = None, limit: int | None = None, said: bool = False
+    home: Path, window: Stretch, *, low: float | None = None, limit: int | None = None, said: bool = False
 ) -> list[Rated]:
     """Ratings with what their traces were like, the latest first; with `said` those with a comment.
 
@@ -216,7 +216,7 @@ def _joined(found: Rating, fact: _Facts | None) -> Rated:
 
 
 def _selected(
-    db: sqlite3.Connection, window: Window, low: float | None, limit: int | None, *, said: bool = False
+    db: sqlite3.Connection, window: Stretch, low: float | None, limit: int | None, *, said: bool = False
 ) -> Iterator[Rating]:
     which = ("" if low is None else " AND rating <= ?") + (" AND comment IS NOT NULL" if said else "")
     values = (window.since_ns, window.until_ns, *(() if low is None else (low,)), -1 if limit is None else limit)

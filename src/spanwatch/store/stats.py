@@ -17,7 +17,7 @@ _ENDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class StoreStats:
     """The store at a glance. Sizes are bytes, times UNIX nanoseconds, None where there is nothing."""
 
     version: int
@@ -31,7 +31,7 @@ class Stats:
     losses: tuple[tuple[str, int], ...]
 
 
-def stats(home: Path, journal: Path | None = None) -> Stats:
+def stats(home: Path, journal: Path | None = None) -> StoreStats:
     """What the store in `home` holds; files are looked for in `journal` when `home` is a copy of it.
 
     Raises:
@@ -44,7 +44,7 @@ def stats(home: Path, journal: Path | None = None) -> Stats:
         oldest, newest = db.execute(_ENDS).fetchone()
         losses = db.execute("SELECT reason, sum(n) FROM losses GROUP BY reason ORDER BY 2 DESC, 1").fetchall()
         version = check_version(db)
-    return Stats(
+    return StoreStats(
         version=version,
         database_bytes=sum(_size(path) for path in places.database_files(place)),
         journal_bytes=sum(segment.size for segment in found),

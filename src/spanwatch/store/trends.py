@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from spanwatch.core.feedback.averages import sums
 from spanwatch.core.feedback.rating import LOW
 from spanwatch.core.feedback.trends import (
-    Change,
     ChangePoint,
     Lift,
+    MeanChange,
     change,
     change_points,
     changes,
@@ -24,7 +24,7 @@ from spanwatch.core.feedback.trends import (
 )
 from spanwatch.core.names import EXECUTE_TOOL
 from spanwatch.store import database
-from spanwatch.store.feedback import Window
+from spanwatch.store.feedback import Stretch
 
 _NONE = ("none",)
 _TOOL = f"{EXECUTE_TOOL} "
@@ -61,8 +61,8 @@ class Trends:
 
     since_ns: int
     until_ns: int
-    change: Change
-    by: Mapping[str, Mapping[str, Change]]
+    change: MeanChange
+    by: Mapping[str, Mapping[str, MeanChange]]
     lifts: tuple[Lift, ...]
     points: tuple[ChangePoint, ...]
 
@@ -78,7 +78,7 @@ class Judged(NamedTuple):
     properties: Properties
 
 
-def trends(home: Path, window: Window, *, threshold: float = LOW) -> Trends:
+def trends(home: Path, window: Stretch, *, threshold: float = LOW) -> Trends:
     """The trends of a window with two ends.
 
     Raises:
@@ -87,7 +87,7 @@ def trends(home: Path, window: Window, *, threshold: float = LOW) -> Trends:
     length = window.until_ns - window.since_ns
     with database.reading(home) as db:
         sequence: list[tuple[int, float]] = []
-        there = gathered(_noted(judged(db, Window(window.since_ns - length, window.since_ns)), sequence), threshold)
+        there = gathered(_noted(judged(db, Stretch(window.since_ns - length, window.since_ns)), sequence), threshold)
         first = len(sequence)
         here = gathered(_noted(judged(db, window), sequence), threshold)
     return Trends(
@@ -100,7 +100,7 @@ def trends(home: Path, window: Window, *, threshold: float = LOW) -> Trends:
     )
 
 
-def judged(db: sqlite3.Connection, window: Window) -> Iterator[Judged]:
+def judged(db: sqlite3.Connection, window: Stretch) -> Iterator[Judged]:
     """Every rating of a window with its properties, in order of time."""
     values = (window.since_ns, window.until_ns)
     calls, tools = _Stream(db.execute(_CALLS, values)), _Stream(db.execute(_TOOLS, values))

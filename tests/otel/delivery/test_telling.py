@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from spanwatch.otel.delivery.telling import Telling
+from spanwatch.otel.delivery.telling import OutageTelling
 
 
 class Clock:
@@ -25,7 +25,7 @@ def lines():
 
     handler = Kept()
     logging.getLogger("spanwatch").addHandler(handler)
-    yield said, clock, Telling("spans to x", lambda: "they are kept", clock)
+    yield said, clock, OutageTelling("spans to x", lambda: "they are kept", clock)
     logging.getLogger("spanwatch").removeHandler(handler)
 
 

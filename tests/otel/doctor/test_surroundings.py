@@ -4,7 +4,7 @@ import importlib.metadata
 
 import pytest
 
-from spanwatch.core.diagnosis import Level
+from spanwatch.core.diagnosis import Outcome
 from spanwatch.core.settings import resolve
 from spanwatch.otel.doctor import surroundings
 
@@ -27,7 +27,7 @@ def installed(monkeypatch):
 def test_two_instrumentations_of_one_framework_are_named_with_the_remedy(installed):
     installed("opentelemetry-instrumentation-langchain", "openinference-instrumentation-langchain")
     (finding,) = surroundings.pairs(resolve({}, {}))
-    assert (finding.check, finding.level) == ("frameworks", Level.WARN)
+    assert (finding.check, finding.outcome) == ("frameworks", Outcome.WARN)
     assert (
         "langchain has opentelemetry-instrumentation-langchain and openinference-instrumentation-lang" in finding.text
     )

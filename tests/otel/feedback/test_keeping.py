@@ -5,7 +5,7 @@ import json
 import pytest
 
 from spanwatch.core import names
-from spanwatch.store.feedback import Window, overall, rated, ratings
+from spanwatch.store.feedback import Stretch, overall, rated, ratings
 from spanwatch.store.forget import forget
 from spanwatch.store.projection import project
 from tests.otel.feedback.programs import run
@@ -49,7 +49,7 @@ def test_another_process_puts_the_score_under_the_rated_span(work, way):
     ((trace, parent, body),) = spans(place)
     assert (trace, parent) == (trace_id, span_id)
     assert body["a"][names.FEEDBACK_RATING] == 2.0
-    (found,) = rated(place / ".spanwatch", Window())
+    (found,) = rated(place / ".spanwatch", Stretch())
     rating = found.rating
     assert (rating.trace_id, rating.span_id, rating.user_id, rating.app_version) == (trace_id, span_id, "alice", "v7")
     assert (rating.comment, rating.rating) == ("no", 2.0)
@@ -71,7 +71,7 @@ def test_a_replayed_token_is_refused_by_every_process_of_the_home(work):
     assert run(place, RATE, token, token) == "False\nTrue"
     assert run(place, RATE, token) == "True"
     project(place / ".spanwatch")
-    assert len(ratings(place / ".spanwatch", Window())) == len(spans(place)) == 1
+    assert len(ratings(place / ".spanwatch", Stretch())) == len(spans(place)) == 1
 
 
 def test_an_idempotency_key_holds_across_processes_and_a_fork(tmp_path):
@@ -92,7 +92,7 @@ spanwatch.shutdown()
     assert run(tmp_path, code, "fork") == "False\nTrue"
     assert run(tmp_path, code) == "True"
     project(tmp_path / ".spanwatch")
-    assert overall(tmp_path / ".spanwatch", Window()).n == 1
+    assert overall(tmp_path / ".spanwatch", Stretch()).n == 1
 
 
 def test_tokens_open_in_another_home_with_the_same_configured_key(work, tmp_path):
@@ -103,7 +103,7 @@ def test_tokens_open_in_another_home_with_the_same_configured_key(work, tmp_path
     token = run(first, WORK, SPANWATCH_FEEDBACK_KEY=key).split()[0]
     assert run(second, RATE, token, SPANWATCH_FEEDBACK_KEY=f"{'n' * 40}, {key}") == "False"
     project(second / ".spanwatch")
-    (found,) = ratings(second / ".spanwatch", Window())
+    (found,) = ratings(second / ".spanwatch", Stretch())
     assert (found.user_id, found.app_version) == ("alice", "v7")
     with pytest.raises(AssertionError, match="the feedback token is forged"):
         run(second, RATE, token, SPANWATCH_FEEDBACK_KEY="n" * 40)
@@ -150,7 +150,7 @@ os.waitpid(child, 0)
 """
     run(tmp_path, code)
     project(tmp_path / ".spanwatch")
-    assert sorted(each.rating for each in ratings(tmp_path / ".spanwatch", Window())) == [1.0, 5.0]
+    assert sorted(each.rating for each in ratings(tmp_path / ".spanwatch", Stretch())) == [1.0, 5.0]
 
 
 def test_forgetting_the_user_forgets_what_he_said(work):
@@ -158,6 +158,6 @@ def test_forgetting_the_user_forgets_what_he_said(work):
     run(place, RATE, token, traceparent)
     gone = forget(place / ".spanwatch", "alice")
     assert gone.feedback == 2
-    assert ratings(place / ".spanwatch", Window()) == []
+    assert ratings(place / ".spanwatch", Stretch()) == []
     for table in ("interactions", "feedback", "spans"):
         assert rows(place / ".spanwatch", f"SELECT count(*) FROM {table}") == [(0,)]

@@ -11,7 +11,7 @@ from spanwatch.core.budgets.claims import MOST, PPM, Amount, Counter, Limits
 from spanwatch.core.budgets.estimates import Asked, Estimate
 from spanwatch.core.budgets.levels import Level
 from spanwatch.core.budgets.scopes import Condition, attribute, conditions_of, matches, scope_of
-from spanwatch.core.budgets.windows import Period, Window, parse_window, period_of
+from spanwatch.core.budgets.windows import BudgetWindow, Period, parse_window, period_of
 from spanwatch.core.money import to_nano, usd_text
 
 MAX_LEVELS = 16
@@ -55,7 +55,7 @@ class Budget:
     estimate: Literal["full", "resize"] | Estimator = "full"
     on_level: OnLevel | None = None
     limits: Limits = field(init=False, repr=False, compare=False)
-    period: Window = field(init=False, repr=False, compare=False)
+    period: BudgetWindow = field(init=False, repr=False, compare=False)
     scopes: tuple[str, ...] = field(init=False, repr=False, compare=False)
     conditions: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
     assumed_nano: int | None = field(init=False, repr=False, compare=False)

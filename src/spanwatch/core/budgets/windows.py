@@ -23,7 +23,7 @@ _REMEDY = "'calendar day' (hour, week, month; a zone may follow: 'calendar day E
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class BudgetWindow:
     """`kind` is hour, day, week, month, rolling or lifetime. `seconds` is the length of a rolling one."""
 
     kind: str
@@ -53,7 +53,7 @@ class Period:
 LIFETIME = Period(0, None, 0, None)
 
 
-def parse_window(words: object) -> Window:
+def parse_window(words: object) -> BudgetWindow:
     """The window that `words` name.
 
     Raises:
@@ -66,14 +66,14 @@ def parse_window(words: object) -> Window:
     if parts[:1] == ["calendar"]:
         parts = parts[1:]
     if parts == ["lifetime"]:
-        return Window("lifetime")
+        return BudgetWindow("lifetime")
     if parts and parts[0] in _CALENDAR and len(parts) <= 2:
-        return Window(parts[0], _zone(parts[1]) if len(parts) == 2 else UTC)
+        return BudgetWindow(parts[0], _zone(parts[1]) if len(parts) == 2 else UTC)
     found = _ROLLING.fullmatch(words.strip())
     seconds = int(found[1]) * _UNITS[found[2]] if found else 0
     if not 1 <= seconds <= MAX_ROLLING_S:
         raise ValueError(f"window cannot be {words!r}: give {_REMEDY}, at most {MAX_ROLLING_S} seconds")
-    return Window("rolling", seconds=seconds)
+    return BudgetWindow("rolling", seconds=seconds)
 
 
 def _zone(name: str) -> tzinfo:
@@ -88,7 +88,7 @@ def _zone(name: str) -> tzinfo:
         ) from None
 
 
-def period_of(window: Window, at: int) -> Period:
+def period_of(window: BudgetWindow, at: int) -> Period:
     """The period of a call that started at `at`.
 
     Every instant is in exactly one: where clocks go back across midnight, the day that began first goes on, and an hour
@@ -120,13 +120,13 @@ def _in_utc(kind: str, at: int) -> tuple[int, int]:
     return int(first.timestamp()), int((first + timedelta(days=32)).replace(day=1).timestamp())
 
 
-def _in_zone(window: Window, at: int) -> tuple[int, int]:
+def _in_zone(window: BudgetWindow, at: int) -> tuple[int, int]:
     local = datetime.fromtimestamp(at, window.zone)
     starts = _hours(local) if window.kind == "hour" else _dates(window, local.date())
     return max(start for start in starts if start <= at), min(start for start in starts if start > at)
 
 
-def _dates(window: Window, day: date) -> list[int]:
+def _dates(window: BudgetWindow, day: date) -> list[int]:
     """When the windows around a date begin: at the first midnight of it, or where it has none, right after the gap."""
     step = _STEPS[window.kind]
     first = step(day, 0)

@@ -21,7 +21,7 @@ COST_NANO_USD = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MeanChange:
     """The mean now and before; difference, its 95 % interval and p by Welch's t test, None without enough data."""
 
     now: Average
@@ -71,9 +71,9 @@ class ChangePoint:
     p: float
 
 
-def change(now: Sums, before: Sums) -> Change:
+def change(now: Sums, before: Sums) -> MeanChange:
     """How the mean has changed from one window to another."""
-    found = Change(average(now), average(before))
+    found = MeanChange(average(now), average(before))
     if min(now.n, before.n) < ENOUGH:
         return found
     first, second = now.variance / now.n, before.variance / before.n
@@ -136,10 +136,10 @@ def lifts(found: Gathered, *, enough: int = ENOUGH) -> list[Lift]:
     return sorted(_corrected(tested), key=lambda each: (2.0 if each.p is None else each.p, -(each.lift or 0), -each.n))
 
 
-def changes(now: Gathered, before: Gathered) -> dict[str, dict[str, Change]]:
+def changes(now: Gathered, before: Gathered) -> dict[str, dict[str, MeanChange]]:
     """How the mean of each value of each dimension has changed, the most rated first."""
     keys = sorted({*now.parts, *before.parts}, key=lambda key: (-_n(now, key), key))
-    found: dict[str, dict[str, Change]] = {}
+    found: dict[str, dict[str, MeanChange]] = {}
     for dimension, value in keys:
         here, there = (Sums(*side.parts.get((dimension, value), (0, 0, 0.0, 0.0))[1:]) for side in (now, before))
         found.setdefault(dimension, {})[value] = change(here, there)

@@ -15,8 +15,8 @@ from spanwatch.core.promql.elements import OF_ELEMENTS
 from spanwatch.core.promql.nodes import (
     Aggregate,
     Binary,
-    Call,
     Expr,
+    FunctionCall,
     Negative,
     Node,
     Number,
@@ -75,7 +75,7 @@ class Evaluation:
         found = ((track.labels, track.at(at)) for track in self._source.find(node))
         return [Element(labels, value) for labels, value in found if value is not None]
 
-    def called(self, node: Call) -> float | Vector:
+    def called(self, node: FunctionCall) -> float | Vector:
         """A function."""
         if node.function == "time":
             return self.at_ms / 1e3
@@ -133,7 +133,7 @@ class Evaluation:
         """A range has no value of its own."""
         raise EvaluationError(f"{node.text} has no value outside of a function")
 
-    def _over_time(self, node: Call) -> Vector:
+    def _over_time(self, node: FunctionCall) -> Vector:
         window = cast("Range", node.args[0])
         until = self.at_ms - window.selector.offset_ms
         after = until - window.length_ms
@@ -153,7 +153,7 @@ class Evaluation:
             return results
         return unique(results)
 
-    def _absent(self, node: Call) -> Vector:
+    def _absent(self, node: FunctionCall) -> Vector:
         inner = node.args[0]
         if isinstance(inner, Range):
             until = self.at_ms - inner.selector.offset_ms
@@ -197,7 +197,7 @@ def _negated(value: Value) -> Value:
 _EVALUATE: dict[type, Callable[[Evaluation, Node], float | Vector]] = {
     Selector: Evaluation.selected,  # type: ignore[dict-item]  # each is called with its own kind of node
     Range: Evaluation.ranged,  # type: ignore[dict-item]
-    Call: Evaluation.called,  # type: ignore[dict-item]
+    FunctionCall: Evaluation.called,  # type: ignore[dict-item]
     Aggregate: Evaluation.aggregate,  # type: ignore[dict-item]
     Binary: Evaluation.binary,  # type: ignore[dict-item]
     Negative: Evaluation.negative,  # type: ignore[dict-item]

@@ -19,8 +19,8 @@ from spanwatch.core.promql.elements import OF_ELEMENTS
 from spanwatch.core.promql.nodes import (
     Aggregate,
     Binary,
-    Call,
     Expr,
+    FunctionCall,
     Matcher,
     Matching,
     Negative,
@@ -232,8 +232,8 @@ class _Reading:
     def _range(self, tree: Any) -> Range:
         return Range(str(tree), self._selector(tree.vector_selector), round(tree.range.total_seconds() * 1e3))
 
-    def _call(self, tree: Any) -> Call:
-        return Call(str(tree), tree.func.name, tuple(map(self.node, tree.args)))
+    def _call(self, tree: Any) -> FunctionCall:
+        return FunctionCall(str(tree), tree.func.name, tuple(map(self.node, tree.args)))
 
     def _aggregate(self, tree: Any) -> Aggregate:
         modifier = tree.modifier

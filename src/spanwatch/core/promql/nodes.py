@@ -56,7 +56,7 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """A function and its arguments."""
 
     text: str
@@ -106,7 +106,7 @@ class Negative:
     expr: Node
 
 
-Node = Number | Selector | Range | Call | Aggregate | Binary | Negative
+Node = Number | Selector | Range | FunctionCall | Aggregate | Binary | Negative
 
 _SCALARS = frozenset({"scalar", "time"})
 
@@ -124,7 +124,7 @@ def shape(node: Node) -> Shape:
     """Whether a node is one number or a vector of them."""
     if isinstance(node, Number):
         return "scalar"
-    if isinstance(node, Call):
+    if isinstance(node, FunctionCall):
         return "scalar" if node.function in _SCALARS else "vector"
     if isinstance(node, Negative):
         return shape(node.expr)
@@ -137,7 +137,7 @@ def children(node: Node) -> tuple[Node, ...]:
     """The nodes right below one."""
     if isinstance(node, Range):
         return (node.selector,)
-    if isinstance(node, Call):
+    if isinstance(node, FunctionCall):
         return node.args
     if isinstance(node, Aggregate):
         return (node.expr,) if node.param is None else (node.param, node.expr)

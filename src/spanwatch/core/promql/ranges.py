@@ -13,11 +13,11 @@ from spanwatch.core.points import Distribution
 from spanwatch.core.promql import native
 from spanwatch.core.promql.tracks import Extent, Run, Value
 
-Window = tuple[int, int]  # after, until: UNIX milliseconds
+Edges = tuple[int, int]  # after, until: UNIX milliseconds
 _LIMIT = 1.1  # of the mean distance between samples: so far from an edge a series is taken to reach it
 
 
-def rate(found: Extent, window: Window) -> Value | None:
+def rate(found: Extent, window: Edges) -> Value | None:
     """Increase per second of a counter."""
     grown = increase(found, window)
     seconds = (window[1] - window[0]) / 1e3
@@ -26,17 +26,17 @@ def rate(found: Extent, window: Window) -> Value | None:
     return native.scaled(grown, 1 / seconds)
 
 
-def increase(found: Extent, window: Window) -> Value | None:
+def increase(found: Extent, window: Edges) -> Value | None:
     """How much a counter grew, resets included, extrapolated to the window's edges."""
     return _extrapolated(found, window, counter=True)
 
 
-def delta(found: Extent, window: Window) -> Value | None:
+def delta(found: Extent, window: Edges) -> Value | None:
     """Last minus first of a gauge, extrapolated to the window's edges."""
     return _extrapolated(found, window, counter=False)
 
 
-def _extrapolated(found: Extent, window: Window, *, counter: bool) -> Value | None:
+def _extrapolated(found: Extent, window: Edges, *, counter: bool) -> Value | None:
     if found.told < 2 or found.last <= found.first:  # a birth in the millisecond of the first sample is no distance
         return None
     kinds = set(map(type, found.values))
@@ -55,7 +55,7 @@ def _extrapolated(found: Extent, window: Window, *, counter: bool) -> Value | No
     return native.scaled(result, factor) if isinstance(result, Distribution) else result * factor
 
 
-def _factor(found: Extent, window: Window, counted: tuple[float, float] | None) -> float:
+def _factor(found: Extent, window: Edges, counted: tuple[float, float] | None) -> float:
     first, last, told, _ = found
     sampled = (last - first) / 1e3
     mean = sampled / (told - 1)
@@ -78,7 +78,7 @@ def _increase(values: Sequence[float]) -> float:
     return result + sum([one for one, after in pairwise(values) if after < one])
 
 
-def irate(runs: Sequence[Run], _window: Window) -> Value | None:
+def irate(runs: Sequence[Run], _window: Edges) -> Value | None:
     """Increase per second between the last two samples."""
     pair = _last_two(runs)
     if pair is None:
@@ -90,7 +90,7 @@ def irate(runs: Sequence[Run], _window: Window) -> Value | None:
     return grown / ((later - earlier) / 1e3)
 
 
-def idelta(runs: Sequence[Run], _window: Window) -> Value | None:
+def idelta(runs: Sequence[Run], _window: Edges) -> Value | None:
     """The difference between the last two samples."""
     pair = _last_two(runs)
     return None if pair is None else pair[1][1] - pair[0][1]
@@ -108,7 +108,7 @@ def _last_two(runs: Sequence[Run]) -> tuple[tuple[int, float], tuple[int, float]
     return (runs[-2].last, runs[-2].value), (last.last, last.value)  # type: ignore[return-value]  # floats both
 
 
-def changes(runs: Sequence[Run], _window: Window) -> Value | None:
+def changes(runs: Sequence[Run], _window: Edges) -> Value | None:
     """How often the value became another."""
     return float(sum(not _same(one.value, other.value) for one, other in pairwise(runs))) if runs else None
 
@@ -119,7 +119,7 @@ def _same(one: Value, other: Value) -> bool:
     return one == other
 
 
-def resets(runs: Sequence[Run], _window: Window) -> Value | None:
+def resets(runs: Sequence[Run], _window: Edges) -> Value | None:
     """How often a counter began anew."""
     return float(sum(_fell(one.value, other.value) for one, other in pairwise(runs))) if runs else None
 
@@ -134,7 +134,7 @@ def _numbers(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if not isinstance(run.value, Distribution)]
 
 
-def avg_over_time(runs: Sequence[Run], _window: Window) -> Value | None:
+def avg_over_time(runs: Sequence[Run], _window: Edges) -> Value | None:
     """The mean of the samples."""
     told = _numbers(runs)
     count = sum(run.told for run in told)
@@ -146,7 +146,7 @@ def avg_over_time(runs: Sequence[Run], _window: Window) -> Value | None:
     return total / count
 
 
-def sum_over_time(runs: Sequence[Run], _window: Window) -> Value | None:
+def sum_over_time(runs: Sequence[Run], _window: Edges) -> Value | None:
     """The sum of the samples."""
     told = _numbers(runs)
     if not told or len(told) < len(runs):
@@ -162,12 +162,12 @@ def _total(values: object) -> float:
         return float(sum(numbers))
 
 
-def min_over_time(runs: Sequence[Run], _window: Window) -> Value | None:
+def min_over_time(runs: Sequence[Run], _window: Edges) -> Value | None:
     """The least sample; NaN only where all are."""
     return _extreme(runs, min)
 
 
-def max_over_time(runs: Sequence[Run], _window: Window) -> Value | None:
+def max_over_time(runs: Sequence[Run], _window: Edges) -> Value | None:
     """The greatest sample; NaN only where all are."""
     return _extreme(runs, max)
 
@@ -178,23 +178,23 @@ def _extreme(runs: Sequence[Run], choose: Callable[..., float]) -> float | None:
     return choose(told) if told else (math.nan if values else None)
 
 
-def count_over_time(runs: Sequence[Run], _window: Window) -> Value | None:
+def count_over_time(runs: Sequence[Run], _window: Edges) -> Value | None:
     """How many samples there are."""
     return float(sum(run.told for run in runs)) if runs else None
 
 
-def present_over_time(runs: Sequence[Run], _window: Window) -> Value | None:
+def present_over_time(runs: Sequence[Run], _window: Edges) -> Value | None:
     """1 where there is any sample."""
     return 1.0 if runs else None
 
 
-def last_over_time(runs: Sequence[Run], _window: Window) -> Value | None:
+def last_over_time(runs: Sequence[Run], _window: Edges) -> Value | None:
     """The latest sample."""
     return runs[-1].value if runs else None
 
 
-IN_SHORT: dict[str, Callable[[Extent, Window], Value | None]] = {"rate": rate, "increase": increase, "delta": delta}
-FUNCTIONS: dict[str, Callable[[Sequence[Run], Window], Value | None]] = {
+IN_SHORT: dict[str, Callable[[Extent, Edges], Value | None]] = {"rate": rate, "increase": increase, "delta": delta}
+FUNCTIONS: dict[str, Callable[[Sequence[Run], Edges], Value | None]] = {
     "irate": irate,
     "idelta": idelta,
     "changes": changes,

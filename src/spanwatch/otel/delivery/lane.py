@@ -17,7 +17,7 @@ from spanwatch.otel.delivery.endpoint import Endpoint
 from spanwatch.otel.delivery.memory import Memory
 from spanwatch.otel.delivery.sender import Sender, Source
 from spanwatch.otel.delivery.spool import Spool
-from spanwatch.otel.delivery.telling import Telling
+from spanwatch.otel.delivery.telling import OutageTelling
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import UNENCODABLE, Journal, line_of
 from spanwatch.otel.worker import Added
@@ -62,7 +62,7 @@ class Lane:
         self._told = LaneAccount(export.signal)
         self._given_up: deque[tuple[str, int]] = deque()
         what = f"{_NOUNS[export.signal]} to {masked(export.target)}"
-        self._telling = Telling(what, self._kept)
+        self._telling = OutageTelling(what, self._kept)
         self._sender = Sender(
             export.signal,
             lambda: Connection(endpoint),

@@ -15,7 +15,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_val
 from spanwatch.core.exports import Signal
 from spanwatch.otel.daemon import Daemon
 from spanwatch.otel.delivery.connection import Connection, UnansweredError
-from spanwatch.otel.delivery.telling import Telling
+from spanwatch.otel.delivery.telling import OutageTelling
 from spanwatch.otel.delivery.verdict import Verdict, verdict
 from spanwatch.otel.export import request
 from spanwatch.otel.guard import Guard
@@ -45,7 +45,7 @@ class Source(Protocol):
 
 
 @dataclass(slots=True)
-class Asked:
+class Waiter:
     """Somebody waits until `deadline` (monotonic seconds) for everything to be sent, or for it to be hopeless."""
 
     deadline: float
@@ -79,7 +79,7 @@ class Sender:
         *,
         done: Callable[[bool, int, Mapping[str, int]], None],
         owes: Callable[[], int],
-        telling: Telling,
+        telling: OutageTelling,
         tick: Callable[[], None],
         renew: Callable[[], None],
         guard: Guard,
@@ -96,7 +96,7 @@ class Sender:
 
     def drain(self, deadline: float) -> threading.Event:
         """Send everything now; the event says when that is done, or was tried and is hopeless for the moment."""
-        asked = Asked(deadline, self._failures)
+        asked = Waiter(deadline, self._failures)
         self._asked.append(asked)
         self._wake.set()
         if not self._daemon.ensure():
@@ -136,7 +136,7 @@ class Sender:
             return max(self._strictly_not_before - now, random.uniform(SHORTLY_S, longest))  # noqa: S311 (jitter)
         return max(LINGER_S, self._not_before - now)
 
-    def _answer(self, asked: Sequence[Asked]) -> None:
+    def _answer(self, asked: Sequence[Waiter]) -> None:
         """Let go whoever waits in vain, or no longer has to."""
         now, nothing = time.monotonic(), self._owes() == 0
         for each in asked:
@@ -233,7 +233,7 @@ class Sender:
 
     def _reset(self) -> None:
         self._wake = threading.Event()
-        self._asked: list[Asked] = []
+        self._asked: list[Waiter] = []
         self._stopped = False
         self._failures, self._not_before, self._strictly_not_before = 0, 0.0, 0.0
         self._most = RECORDS

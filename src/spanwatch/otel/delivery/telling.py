@@ -14,7 +14,7 @@ AFTER_FAILURES = 3
 AFTER_S = 5.0
 
 
-class Telling:
+class OutageTelling:
     """Tells through the standard logging. `what` names the records and where they go; `kept` what becomes of them."""
 
     _down: bool

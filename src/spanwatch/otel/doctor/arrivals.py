@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from spanwatch.core import names
-from spanwatch.core.diagnosis import Finding, Level
+from spanwatch.core.diagnosis import Finding, Outcome
 from spanwatch.core.values import masked
 from spanwatch.generate.predicted import predicted
 from spanwatch.otel.doctor.asking import skew_of
@@ -70,15 +70,16 @@ def arrived(back_end: BackEnd, mark: Mark, wait_s: float) -> tuple[Finding, floa
         took = time.monotonic() - began
         if trouble is None and back_end.found(answer):
             text = f"found in {back_end.name} at {shown} after {took:.1f} s"
-            return Finding(back_end.check, Level.OK, text), skew
+            return Finding(back_end.check, Outcome.OK, text), skew
         if took + _EVERY_S > wait_s:
             break
         time.sleep(_EVERY_S)
     if trouble is not None:
         fix = f"correct --{back_end.name.lower()}, or start it there"
-        return Finding(back_end.check, Level.FAIL, f"{back_end.name} at {shown} cannot be asked: {trouble}", fix), skew
+        text = f"{back_end.name} at {shown} cannot be asked: {trouble}"
+        return Finding(back_end.check, Outcome.FAIL, text, fix), skew
     text = f"not in {back_end.name} at {shown} within {wait_s:g} s, though the collector took it"
-    return Finding(back_end.check, Level.FAIL, text, back_end.fix), skew
+    return Finding(back_end.check, Outcome.FAIL, text, back_end.fix), skew
 
 
 _NO_TRACE = (

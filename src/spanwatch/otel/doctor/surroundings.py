@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 
-from spanwatch.core.diagnosis import Finding, Level
+from spanwatch.core.diagnosis import Finding, Outcome
 from spanwatch.core.settings import Settings
 from spanwatch.otel.coverage import ENGINES
 
@@ -47,57 +47,57 @@ def versions() -> Finding:
     wrong = [text for name in ("spanwatch", *_FAMILY) for text in _conflicts(name)]
     if wrong:
         fix = "install them together: pip install --upgrade spanwatch"
-        return Finding("versions", Level.FAIL, "; ".join(wrong), fix)
-    return Finding("versions", Level.OK, ", ".join(shown))
+        return Finding("versions", Outcome.FAIL, "; ".join(wrong), fix)
+    return Finding("versions", Outcome.OK, ", ".join(shown))
 
 
 def providers(settings: Settings, environ: Mapping[str, str], present: Mapping[str, str]) -> list[Finding]:
     """Whether another provider is in force, or will be. `present` has those set at Python's start, by signal."""
     if settings.disabled:
         fix = "unset OTEL_SDK_DISABLED"
-        return [Finding("providers", Level.FAIL, "nothing is recorded, because OTEL_SDK_DISABLED=true", fix)]
+        return [Finding("providers", Outcome.FAIL, "nothing is recorded, because OTEL_SDK_DISABLED=true", fix)]
     found = [
-        Finding("providers", Level.WARN, note, "correct or unset that variable: it is not followed")
+        Finding("providers", Outcome.WARN, note, "correct or unset that variable: it is not followed")
         for note in settings.notes
     ]
     if present:
         which = ", ".join(f"{signal}: {kind}" for signal, kind in present.items())
         text = f"set before the program starts ({which}), joined: their sampler and exporters stay"
         fix = "start the program by spanwatch run alone; or give --endpoint to send what spanwatch makes"
-        found.append(Finding("providers", Level.WARN, text, fix))
+        found.append(Finding("providers", Outcome.WARN, text, fix))
     sampler = environ.get("OTEL_TRACES_SAMPLER", "").strip()
     if settings.sample is None and sampler and sampler != "parentbased_always_on":
         text = f"OTEL_TRACES_SAMPLER={sampler}: not every trace is kept; calls and money are counted all the same"
-        found.append(Finding("providers", Level.OK, text))
+        found.append(Finding("providers", Outcome.OK, text))
     elif settings.sample is not None:
         text = f"the setting sample keeps {settings.sample:g} of all traces; calls and money are counted all the same"
-        found.append(Finding("providers", Level.OK, text))
+        found.append(Finding("providers", Outcome.OK, text))
     for name in _installed(_SET_PROVIDERS):
         text = f"{name} is installed: where the program starts it, its provider is joined"
-        found.append(Finding("providers", Level.OK, text))
-    return found or [Finding("providers", Level.OK, "none is set before ours")]
+        found.append(Finding("providers", Outcome.OK, text))
+    return found or [Finding("providers", Outcome.OK, "none is set before ours")]
 
 
 def instrumentation(settings: Settings, wrapped: str | None) -> Finding:
     """Whether calls of the OpenAI client are seen by more than one. `wrapped` is who wrapped it at Python's start."""
     check, engine = "instrumentation", settings.openai
     if _version("openai") is None:
-        return Finding(check, Level.SKIP, "openai is not installed: there is nothing to instrument")
+        return Finding(check, Outcome.SKIP, "openai is not installed: there is nothing to instrument")
     if engine == "none":
         fix = "unset the setting openai, or have another instrumentation running"
         return Finding(
-            check, Level.WARN, "the setting openai='none': calls are seen only by an instrumentation of yours", fix
+            check, Outcome.WARN, "the setting openai='none': calls are seen only by an instrumentation of yours", fix
         )
     if wrapped is not None:
         text = f"the OpenAI client is wrapped already, by {wrapped}: calls get two spans and are counted once"
         fix = "set OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=openai, or SPANWATCH_OPENAI=none to keep the other"
-        return Finding(check, Level.WARN, text, fix)
+        return Finding(check, Outcome.WARN, text, fix)
     chosen = ENGINES[engine].distribution if engine in ENGINES else None
     others = [name for name in _installed(_INSTRUMENTATIONS) if name != chosen]
     text = f"the OpenAI client is seen by {engine}"
     if others:
         text += f"; installed too, and counted once if the program starts it: {', '.join(others)}"
-    return Finding(check, Level.OK, text)
+    return Finding(check, Outcome.OK, text)
 
 
 def pairs(settings: Settings) -> list[Finding]:
@@ -109,7 +109,7 @@ def pairs(settings: Settings) -> list[Finding]:
             both.insert(0, "spanwatch (agents=True)")
         if len(both) > 1:
             text = f"{library} has {' and '.join(both)}: together they make two spans of each step; calls count once"
-            found.append(Finding("frameworks", Level.WARN, text, f"keep one of them: pip uninstall {both[-1]}"))
+            found.append(Finding("frameworks", Outcome.WARN, text, f"keep one of them: pip uninstall {both[-1]}"))
     return found
 
 
@@ -117,18 +117,19 @@ def content(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """Whether prompts and completions are recorded: by us, and by others whose switches are elsewhere."""
     if settings.content:
         fix = "set SPANWATCH_CONTENT=off; or leave it, and drop content at the gateway as the shipped one does"
-        found = [Finding("content", Level.WARN, "on: prompts and completions are recorded and leave the process", fix)]
+        text = "on: prompts and completions are recorded and leave the process"
+        found = [Finding("content", Outcome.WARN, text, fix)]
     else:
-        found = [Finding("content", Level.OK, "off: no prompt and no completion is recorded")]
+        found = [Finding("content", Outcome.OK, "off: no prompt and no completion is recorded")]
     said = environ.get(_CAPTURE, "").strip()
     if said and not settings.content and said.lower() not in {"false", "no_content", "0", "off"}:
         fix = f"unset {_CAPTURE}"
-        found.append(Finding("content", Level.WARN, f"{_CAPTURE}={said} has other instrumentations record it", fix))
+        found.append(Finding("content", Outcome.WARN, f"{_CAPTURE}={said} has other instrumentations record it", fix))
     theirs = "opentelemetry-instrumentation-openai"
     silent = environ.get(_TRACELOOP, "").strip().lower() == "false"
     if settings.openai != "openllmetry" and not silent and list(_installed([theirs])):
         text = f"{theirs} is installed, and where the program starts it records content unless told not to"
-        found.append(Finding("content", Level.WARN, text, f"set {_TRACELOOP}=false"))
+        found.append(Finding("content", Outcome.WARN, text, f"set {_TRACELOOP}=false"))
     return found
 
 

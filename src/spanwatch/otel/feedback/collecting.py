@@ -19,7 +19,7 @@ from spanwatch.otel.moments import When, moment
 from spanwatch.otel.setup import INSTANCE
 from spanwatch.store import feedback as stored
 from spanwatch.store.catching_up import caught_up
-from spanwatch.store.feedback import AXES, Axis, Window
+from spanwatch.store.feedback import AXES, Axis, Stretch
 from spanwatch.store.trends import Trends
 from spanwatch.store.trends import trends as found_trends
 from spanwatch.store.windows import between
@@ -84,7 +84,7 @@ class FeedbackCollector:
         with self._read() as home:
             now = time.time_ns()
             end = now if until is None else moment("until", until, now)
-            return found_trends(home, Window(end - int(seconds(window) * 1e9), end), threshold=threshold)
+            return found_trends(home, Stretch(end - int(seconds(window) * 1e9), end), threshold=threshold)
 
     @contextmanager
     def _read(self) -> Iterator[Path]:
@@ -101,7 +101,7 @@ def home_of(home: str | os.PathLike[str] | None) -> Path:
     return Path((settings_from(arguments) if runtime is None else runtime.settings).home).absolute()
 
 
-def window_of(since: When | None, until: When | None) -> Window:
+def window_of(since: When | None, until: When | None) -> Stretch:
     """A window, open where nothing is said.
 
     Raises:
@@ -109,4 +109,4 @@ def window_of(since: When | None, until: When | None) -> Window:
     """
     now = time.time_ns()
     begin = None if since is None else moment("since", since, now)
-    return Window(*between(begin, None if until is None else moment("until", until, now)))
+    return Stretch(*between(begin, None if until is None else moment("until", until, now)))

@@ -11,7 +11,7 @@ from typing import overload
 from spanwatch.core import names
 from spanwatch.core.durations import Duration, seconds, written
 from spanwatch.core.errors import ConfigurationError
-from spanwatch.core.health import Health, Limit, Measures, Reason, State, Thresholds, thresholds_from
+from spanwatch.core.health import Health, HealthState, Limit, Measures, Reason, Thresholds, thresholds_from
 from spanwatch.core.series import KEEP_NS, SECOND_NS
 from spanwatch.core.windows import Stats, Window, select
 from spanwatch.core.windows import stats as computed
@@ -71,9 +71,9 @@ def health(window: Duration = "5m", thresholds: Thresholds | str | None = None) 
     runtime = INSTANCE.runtime
     if runtime is None or runtime.live is None:
         why = "spanwatch is not configured, or off" if runtime is None else "the setting live_interval is 0"
-        reason = Reason("traffic", State.NO_DATA, None, Limit(), why)
+        reason = Reason("traffic", HealthState.NO_DATA, None, Limit(), why)
         now = time.time_ns()
-        return Health(State.NO_DATA, (reason,), now, now, length_s, Measures())
+        return Health(HealthState.NO_DATA, (reason,), now, now, length_s, Measures())
     return runtime.live.health(length_s, limits or thresholds_from(runtime.settings.health or ""))
 
 

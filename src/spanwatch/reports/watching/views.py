@@ -12,7 +12,7 @@ from spanwatch.reports.figures import NONE, cost_of, number, seconds
 from spanwatch.reports.screen import Screen, Style
 from spanwatch.reports.table import Cell, Column
 from spanwatch.reports.watching.accounts import Account
-from spanwatch.reports.watching.watch import Snapshot
+from spanwatch.reports.watching.watch import Shown
 from spanwatch.store.summary import Group, Sums
 from spanwatch.store.traces import TraceLine
 from spanwatch.store.work import Done
@@ -38,7 +38,7 @@ class View:
     key: str
     title: str
     columns: tuple[Column, ...]
-    rows: Callable[[Snapshot], Sequence[Row]]
+    rows: Callable[[Shown], Sequence[Row]]
 
 
 def _amount(sums: Sums) -> Cell:
@@ -105,7 +105,7 @@ def _usd(value: float | None) -> str:
     return NONE if value is None else f"${value:,.4f}"
 
 
-def _ratings(snapshot: Snapshot) -> list[Row]:
+def _ratings(snapshot: Shown) -> list[Row]:
     rows = []
     for rating in snapshot.said.latest:
         label = rating.label if rating.rating is None or rating.kind == "label" else f"{rating.rating:g}"
@@ -118,7 +118,7 @@ def _ratings(snapshot: Snapshot) -> list[Row]:
     return rows
 
 
-def _alerts(snapshot: Snapshot) -> list[Row]:
+def _alerts(snapshot: Shown) -> list[Row]:
     """What is pending and what fires; Enter opens the first of the traces that show it."""
     rows = []
     for alert in snapshot.alerts:

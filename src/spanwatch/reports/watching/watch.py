@@ -44,7 +44,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class Shown:
     """Everything that is shown.
 
     `burn_nano` is spent per hour at the pace of the window, at most its last hour;
@@ -111,7 +111,7 @@ class Watch:
         if self._held is not None:
             self._held.close()
 
-    def look(self, now_ns: int) -> Snapshot:
+    def look(self, now_ns: int) -> Shown:
         """Catch up with what processes have written, and read.
 
         Raises:
@@ -125,7 +125,7 @@ class Watch:
         today = sum((group.sums for group in self._day.at(now_ns)), Sums())
         day = today.nano_usd
         left = (DAY_NS - now_ns % DAY_NS) / HOUR_NS
-        return Snapshot(
+        return Shown(
             at_ns=now_ns,
             window_s=self.window_s,
             health=self._health.at(now_ns),
@@ -152,7 +152,7 @@ class Watch:
         return tuple(map(process_named, found))
 
     def _ratings(self, now_ns: int) -> Said:
-        window = feedback.Window(self._since(now_ns), now_ns)
+        window = feedback.Stretch(self._since(now_ns), now_ns)
         return Said(
             average(feedback.overall(self.home, window)),
             feedback.distribution(self.home, window),

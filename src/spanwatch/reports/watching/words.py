@@ -7,32 +7,32 @@ from collections.abc import Iterator, Sequence
 
 from spanwatch.core.durations import written
 from spanwatch.core.harmless import clean
-from spanwatch.core.health import State
-from spanwatch.core.rules.alert import State as Standing
+from spanwatch.core.health import HealthState
+from spanwatch.core.rules.alert import State
 from spanwatch.core.times import shown
 from spanwatch.reports.figures import NONE, cost, counted, number, seconds
 from spanwatch.reports.health import STYLES
 from spanwatch.reports.screen import Screen
 from spanwatch.reports.table import Cell, table
 from spanwatch.reports.watching.views import VIEWS, View
-from spanwatch.reports.watching.watch import Snapshot
+from spanwatch.reports.watching.watch import Shown
 
 _MARKS = "▁▂▃▄▅▆▇█"
 _SCREEN = Screen()
 MOST_ROWS = 20
 
 
-def banner(snapshot: Snapshot) -> list[Cell]:
+def banner(snapshot: Shown) -> list[Cell]:
     """The state, then each reason that is not healthy, the worst first."""
     health = snapshot.health
     head = Cell(f" {health.state.value.replace('_', ' ')} ", STYLES.get(health.state, "bold"))
-    order = (State.UNHEALTHY, State.DEGRADED)
+    order = (HealthState.UNHEALTHY, HealthState.DEGRADED)
     bad = [reason for state in order for reason in health.reasons if reason.state is state]
     shown_reasons = bad or health.reasons[:2]
     return [head, *(Cell(clean(reason.text), STYLES.get(reason.state, "")) for reason in shown_reasons)]
 
 
-def figures(snapshot: Snapshot) -> list[tuple[str, Cell]]:
+def figures(snapshot: Shown) -> list[tuple[str, Cell]]:
     """Names and figures, in the order in which they are read."""
     look, sums = snapshot.look, snapshot.look.sums
     requests = snapshot.work.requests
@@ -58,7 +58,7 @@ def figures(snapshot: Snapshot) -> list[tuple[str, Cell]]:
     ]
 
 
-def sparks(snapshot: Snapshot, width: int) -> list[tuple[str, str]]:
+def sparks(snapshot: Shown, width: int) -> list[tuple[str, str]]:
     """Calls, errors, p50, p95, p99 and cost along the window, the latest at the right."""
     moments = snapshot.look.moments
     rows: list[tuple[str, list[float | None]]] = [
@@ -90,7 +90,7 @@ def spark(values: Sequence[float | None]) -> str:
     return "".join(" " if value is None else _MARKS[round(max(value, 0.0) / highest * last)] for value in values)
 
 
-def plain(snapshot: Snapshot, screen: Screen, views: Sequence[View] = VIEWS) -> Iterator[str]:
+def plain(snapshot: Shown, screen: Screen, views: Sequence[View] = VIEWS) -> Iterator[str]:
     """Everything as lines that a log or a screen reader can take: no drawing, one fact a line."""
     state, *reasons = banner(snapshot)
     yield f"spanwatch top at {shown(snapshot.at_ns)} UTC, last {written(snapshot.window_s)}"
@@ -114,9 +114,9 @@ def plain(snapshot: Snapshot, screen: Screen, views: Sequence[View] = VIEWS) -> 
             yield screen.style(f"and {len(rows) - MOST_ROWS:,} more", "dim")
 
 
-def _firing(snapshot: Snapshot) -> Cell:
+def _firing(snapshot: Shown) -> Cell:
     """How many alerts fire, and the first of them."""
-    firing = [each for each in snapshot.alerts if each.state is Standing.FIRING and not each.silenced_by]
+    firing = [each for each in snapshot.alerts if each.state is State.FIRING and not each.silenced_by]
     if not firing:
         return Cell("none fires")
     more = f" and {len(firing) - 1} more" if len(firing) > 1 else ""
@@ -131,7 +131,7 @@ def _least(nano: int | None, *, low: bool) -> str:
     return "unknown" if nano is None else cost(nano, _SCREEN, lower_bound=low)
 
 
-def _money(snapshot: Snapshot) -> str:
+def _money(snapshot: Shown) -> str:
     sums = snapshot.look.sums
     if sums.nano_usd is None:
         return "unknown" if sums.calls else NONE
