@@ -242,7 +242,8 @@ def test_inbound_baggage_is_believed_only_when_the_application_trusts_its_caller
 def test_a_context_that_cannot_be_taken_off_is_no_noise(caplog):
     caplog.set_level(logging.DEBUG)
     tokens = []
-    contextvars.copy_context().run(lambda: tokens.append(attach(carrying(otel_context.get_current(), user_id="u-1"))))
+    context = carrying(otel_context.get_current(), Carried(user_id="u-1"))
+    contextvars.copy_context().run(lambda: tokens.append(attach(context)))
     detach(tokens[0])
     assert carried().user_id is None
     assert caplog.records == []

@@ -10,6 +10,7 @@ from opentelemetry.util.types import AttributeValue
 
 from spanwatch.core import names
 from spanwatch.core.call import Usage
+from spanwatch.otel.context import NOTHING, Carried
 from spanwatch.otel.spans.kinds import AGENT, TOOL, WORKFLOW, Plan
 
 Attributes = dict[str, AttributeValue]
@@ -24,7 +25,7 @@ def workflow_plan(trace: Any) -> Plan:
     """A trace: the workflow, whose group is the conversation."""
     name, group = str(trace.name or "workflow"), getattr(trace, "group_id", None)
     found: Attributes = {names.OPERATION_NAME: names.INVOKE_WORKFLOW, names.WORKFLOW_NAME: name}
-    carries = {"conversation_id": str(group)} if group else {}
+    carries = Carried(conversation_id=str(group)) if group else NOTHING
     return Plan(WORKFLOW, name, found, {names.WORKFLOW_NAME: name}, carries)
 
 
@@ -33,9 +34,8 @@ def scope_plan(data: Any) -> Plan | None:
     name = str(getattr(data, "name", None) or data.type)
     if data.type == "agent":
         found: Attributes = {names.OPERATION_NAME: names.INVOKE_AGENT, names.AGENT_NAME: name}
-        return Plan(
-            AGENT, name, found, {names.OPERATION_NAME: names.INVOKE_AGENT, names.AGENT_NAME: name}, {"agent": name}
-        )
+        labels = {names.OPERATION_NAME: names.INVOKE_AGENT, names.AGENT_NAME: name}
+        return Plan(AGENT, name, found, labels, Carried(agent=name))
     if data.type == "function":
         found = {names.OPERATION_NAME: names.EXECUTE_TOOL, names.TOOL_NAME: name, names.TOOL_TYPE: "function"}
         server = (data.mcp_data or {}).get("server")

@@ -21,7 +21,7 @@ from opentelemetry.trace import Span
 
 from spanwatch.core import names
 
-_KEY = otel_context.create_key("spanwatch-carried")
+_KEY, _INSIDE = otel_context.create_key("spanwatch-carried"), otel_context.create_key("spanwatch-inside")
 
 Value = str | Sequence[str]
 BAGGAGE: dict[str, str] = {
@@ -46,7 +46,7 @@ class Enclosing:
 class Carried:
     """What rides in the context. `propagated` are the fields that go to other services as W3C baggage.
 
-    `inside` is the request around; `attributes` is the same as span attributes, made once.
+    `attributes` is the same as span attributes, made once.
     """
 
     user_id: str | None = None
@@ -56,7 +56,6 @@ class Carried:
     app_version: str | None = None
     tags: tuple[str, ...] = ()
     propagated: tuple[str, ...] = ()
-    inside: Enclosing | None = field(default=None, compare=False)
     attributes: Mapping[str, Value] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +64,7 @@ class Carried:
 
 
 _values = attrgetter(*BAGGAGE)
+_FIELDS = (*BAGGAGE, "propagated")
 NOTHING = Carried()
 
 
@@ -74,36 +74,48 @@ def carried(context: Context | None = None) -> Carried:
     return found if isinstance(found, Carried) else NOTHING
 
 
-def carrying(context: Context, **changes: Any) -> Context:
-    """A context that carries what this one does, with changes; None changes nothing, tags are added."""
+def inside(context: Context) -> Enclosing | None:
+    """The request that a context is inside of, over or not."""
+    found = context.get(_INSIDE)
+    return found if isinstance(found, Enclosing) else None
+
+
+def carrying(context: Context, more: Carried, request: Enclosing | None = None) -> Context:
+    """A context that carries what this one does and `more`: what that leaves open stays, tags are added.
+
+    It is inside `request`, where there is one.
+    """
     before = carried(context)
-    changes = {name: value for name, value in changes.items() if value is not None}
-    if before.tags and "tags" in changes:
-        changes["tags"] = tuple(dict.fromkeys((*before.tags, *changes["tags"])))
-    after = Carried(**changes) if before is NOTHING else replace(before, **changes)
-    if after.propagated:
-        for name in after.propagated:
-            value = getattr(after, name)
-            if value:
-                context = baggage.set_baggage(BAGGAGE[name], ",".join(value) if name == "tags" else value, context)
-    return otel_context.set_value(_KEY, after, context)
+    after = more if before is NOTHING else before if more is NOTHING else _joined(before, more)
+    for name in after.propagated:
+        value = getattr(after, name)
+        if value:
+            context = baggage.set_baggage(BAGGAGE[name], ",".join(value) if name == "tags" else value, context)
+    return Context({**context, _KEY: after} if request is None else {**context, _KEY: after, _INSIDE: request})
+
+
+def _joined(before: Carried, more: Carried) -> Carried:
+    changes = {name: value for name in _FIELDS if (value := getattr(more, name)) is not None and value != ()}
+    if before.tags and more.tags:
+        changes["tags"] = tuple(dict.fromkeys((*before.tags, *more.tags)))
+    return replace(before, **changes)
 
 
 def outside(context: Context) -> Context:
     """The context without requests that are over: one left behind on a thread is nothing to the next request."""
-    while (enclosing := carried(context).inside) is not None and enclosing.over:
+    while (enclosing := inside(context)) is not None and enclosing.over:
         context = enclosing.around
     return context
 
 
-def trusted(context: Context) -> dict[str, Any]:
-    """What the baggage that came in says, for an application that trusts its caller."""
+def trusted(context: Context, given: Carried) -> Carried:
+    """What the baggage that came in says where nothing is `given`, for an application that trusts its caller."""
     found: dict[str, Any] = {}
     for name, key in BAGGAGE.items():
         value = baggage.get_baggage(key, context)
-        if isinstance(value, str) and value:
+        if isinstance(value, str) and value and not getattr(given, name):
             found[name] = tuple(value.split(",")) if name == "tags" else value
-    return found
+    return replace(given, **found) if found else given
 
 
 def stamp(span: Span, present: Mapping[str, Any], context: Context | None, agent: str | None = None) -> None:

@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanContext, StatusCode, format_span_id, format_
 from spanwatch.core.pairs import NotPlain, pairs, text
 from spanwatch.core.records import encode, frame, framed
 from spanwatch.core.redact import MAX_REDACTED, MAX_REDACTED_RECORD, NO_RULES, Redactor, Rules
+from spanwatch.otel.held import Held, dropped, held, scope_of
 
 _LONG = 16_384  # characters of all attributes: what is longer is for the sanitiser
 
@@ -37,21 +38,17 @@ _STANDARD = Border()
 
 def span_line(span: ReadableSpan, attributes: Mapping[str, Any], border: Border = _STANDARD) -> bytes:
     """A span with these attributes as a journal record; what `span_body` says, in less time for most."""
-    plain = _plain_text(span, attributes, border)
+    plain = None if any(dropped(span)) else _plain_text(held(span), attributes, border)
     return frame("span", span_body(span, attributes, border)) if plain is None else framed(plain)
 
 
-def _plain_text(span: ReadableSpan, attributes: Mapping[str, Any], border: Border) -> str | None:
+def _plain_text(span: Held, attributes: Mapping[str, Any], border: Border) -> str | None:
     """The JSON of a span of which nothing has to be cleaned, cut or told beside its attributes; None of others."""
-    context, parent, scope, name = span.context, span.parent, span.instrumentation_scope, span.name
-    began, ended = span.start_time, span.end_time
+    context, parent, _, scope, name, began, ended, events, links, kind, status = span
     if context is None or scope is None or began is None or ended is None or type(name) is not str:
         return None
-    if context.trace_state or span.status.status_code is not StatusCode.UNSET:
-        return None
-    if (getattr(span, "_events", True) and span.events) or (getattr(span, "_links", True) and span.links):
-        return None  # first the SDK's own lists, where they are there: its properties copy them
-    if span.dropped_attributes or span.dropped_events or span.dropped_links:
+    trace_id, span_id, _, flags, state, _ = context
+    if state or events or links or status.status_code is not StatusCode.UNSET:
         return None
     try:
         called, given = text("n", name), pairs(attributes)
@@ -61,12 +58,11 @@ def _plain_text(span: ReadableSpan, attributes: Mapping[str, Any], border: Borde
         return None
     if border.rules is not NO_RULES and _may_hold((name, *attributes.values()), border.rules):
         return None
-    above = "" if parent is None else f'"p":"{parent.span_id:016x}",'
+    above = "" if parent is None else f'"p":"{parent[1]:016x}",'
     told = f',"a":{{{given}}}' if given else ""
     return (
-        f'{{"k":"span","t":"{context.trace_id:032x}","s":"{context.span_id:016x}",{called},'
-        f'"b":{began},"e":{ended},{above}"fl":{int(context.trace_flags)},'
-        f'"kd":{span.kind.value}{told},"sc":{_scope_text(scope.name, scope.version, scope.schema_url)}}}'
+        f'{{"k":"span","t":"{trace_id:032x}","s":"{span_id:016x}",{called},"b":{began},"e":{ended},{above}'
+        f'"fl":{int(flags)},"kd":{kind._value_}{told},"sc":{_scope_text(*scope_of(scope))}}}'
     )
 
 
@@ -99,9 +95,9 @@ def span_body(span: ReadableSpan, attributes: Mapping[str, Any], border: Border 
         body["st"] = [status.status_code.value, safe.value(status.description)]
     if scope is not None:
         body["sc"] = _scope(scope)
-    dropped = [span.dropped_attributes, span.dropped_events, span.dropped_links]
-    if any(dropped):
-        body["d"] = dropped
+    lost = dropped(span)
+    if any(lost):
+        body["d"] = [*lost]
     if safe.cut:
         body["cut"] = safe.cut
     return body

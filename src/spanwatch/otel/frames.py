@@ -20,7 +20,7 @@ from spanwatch.core import names
 from spanwatch.core.attributes import Totals, Value, rollup_attributes, tool_attributes
 from spanwatch.core.call import Call, stated_cost
 from spanwatch.core.dialects import Role, inherited, role_of, tool_of
-from spanwatch.core.sanitise import plain
+from spanwatch.otel.held import Held, attributes_of, held
 from spanwatch.store import forks
 
 _ROLLED_UP = (Role.AGENT, Role.WORKFLOW)  # tuples: a set hashes its members, which enumerations are slow at
@@ -73,7 +73,7 @@ class Frame:
     def attributes(self) -> Mapping[str, Any]:
         """The span's attributes as they are now."""
         span = self._span()
-        return plain(span.attributes) if span is not None and span.attributes else {}
+        return {} if span is None else attributes_of(held(span))
 
     @property
     def role(self) -> Role | None:
@@ -89,6 +89,11 @@ class Frame:
         """The tool that the span says it calls."""
         span = self._span()
         return None if span is None else tool_of(self.attributes, span.name)
+
+    @property
+    def begun_as(self) -> Role | None:
+        """The role that it stated at its start, or has been known to have since."""
+        return self._role
 
     def known(self, role: Role | None) -> None:
         """Note what its attributes say at its start, so that nobody has to read them again."""
@@ -124,10 +129,11 @@ class Frames:
         """At first, and in a forked child: another thread of the parent's may hold its lock for ever."""
         self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside a roll-up
 
-    def open(self, span: Span, given: Mapping[str, Any]) -> Frame:
-        """Register a span that has just started, with these attributes."""
-        span_id, parent = span.get_span_context().span_id, span.parent
-        found = None if parent is None or parent.is_remote else self._frames.get(parent.span_id)
+    def open(self, span: Span, begun: Held, given: Mapping[str, Any]) -> Frame:
+        """Register a span that has just started with what it holds, and its attributes."""
+        context, parent = begun.context, begun.parent
+        span_id = 0 if context is None else context[1]
+        found = None if parent is None or parent[2] else self._frames.get(parent[1])
         reference = _Reference(span, self._gone)
         reference.span_id = span_id
         frame = Frame(reference, found)

@@ -9,22 +9,22 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import SpanContext, StatusCode
+from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
 
 from spanwatch.core import names
 from spanwatch.core.dialects import Role, SpanFacts, is_genai, is_recognised, read_call, role_of
 from spanwatch.core.dialects.openinference import FIRST_TOKEN
-from spanwatch.core.sanitise import plain
 from spanwatch.otel.context import stamp
 from spanwatch.otel.delivery.lane import Lane
 from spanwatch.otel.encode import Border, log_body, outline_body, span_body, span_line
 from spanwatch.otel.frames import Frame
 from spanwatch.otel.guard import Guard
+from spanwatch.otel.held import Held, attributes_of, held, scope_of
 from spanwatch.otel.journal import Journal
 from spanwatch.otel.pipeline import Pipeline
 from spanwatch.otel.rebuilt import Rebuilt, discreet
 
-_HALF = (1 << 64) - 1
+_SAMPLED = TraceFlags.SAMPLED
 _CALLS = (Role.INFERENCE, Role.EMBEDDINGS)
 _NOTHING: Mapping[str, Any] = {}
 _INNER = names.SCOPE + "."
@@ -75,20 +75,21 @@ class CallProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Count, journal, pass on."""
-        given = said = _attributes(span)
+        found = held(span)
+        given = said = attributes_of(found)
         try:
-            further = self._read(span, given)
+            further = self._read(found, given)
             said = {**given, **further} if further else given
         except Exception as error:  # noqa: BLE001 (see above)
             self._guard.failed("reading a span", error)
-        if self._engine_scope is not None and _scope(span).startswith(self._engine_scope):
+        if self._engine_scope is not None and _scope(found).startswith(self._engine_scope):
             quiet = self._guard.run("keeping content off", discreet, span, said, content_on=self._content_on)
             if quiet is None:
                 return
             span, said = quiet
-        if self._keeper is not None and span.context is not None and span.context.trace_flags.sampled:
+        if self._keeper is not None and found.context is not None and found.context[3] & _SAMPLED:
             try:
-                self._keep(span, said, self._keeper)
+                self._keep(span, found, said, self._keeper)
             except Exception as error:  # noqa: BLE001 (see above)
                 self._guard.failed("journaling a span", error)
         if self._inner and said is not given:
@@ -112,38 +113,39 @@ class CallProcessor(SpanProcessor):
         return done
 
     def _start(self, span: Span, parent_context: Context | None) -> None:
-        given, frame = _attributes(span), None
+        found, frame = held(span), None
+        given = attributes_of(found)
         try:
-            frame = self._frames.open(span, given)
+            frame = self._frames.open(span, found, given)
         except Exception as error:  # noqa: BLE001 (it is stamped all the same)
             self._guard.failed("starting a span", error)
         operation = given.get(names.OPERATION_NAME)
-        if operation not in _STAMPED or not _ours(span):
+        if operation not in _STAMPED or not _ours(found):
             stamp(span, given, parent_context, None if frame is None else frame.agent)
         elif frame is not None:
             frame.tells = operation in _TOLD
 
-    def _read(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _read(self, span: Held, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a foreign model call is told beside its own attributes: its cost."""
         context = span.context
         if context is None or not attributes or names.CALL_ID in attributes:
             return _NOTHING
         if names.OUTCOME in attributes:
-            self._ended(self._frames.of(context.span_id))
+            self._ended(self._frames.of(context[1]))
             return _NOTHING
-        if not is_genai(attributes, span.name):
+        frame = self._frames.of(context[1])
+        if not (frame is not None and frame.begun_as in _CALLS) and not is_genai(attributes, span.name):
             return _NOTHING
-        frame = self._frames.of(context.span_id)
         if frame is not None and frame.ended:  # a call of ours whose span lost its attributes
             return _NOTHING
-        call = read_call(_facts(span, attributes, context), f"{context.trace_id & _HALF:016x}{context.span_id:016x}")
+        call = read_call(*_facts(span, attributes, context))
         if call is None:
             self._none(frame, span, attributes)
             return _NOTHING
         tags = attributes.get(names.TAGS)
         return self._pipeline.observe(call, context, tags if isinstance(tags, tuple) else ())
 
-    def _none(self, frame: Frame | None, span: ReadableSpan, attributes: Mapping[str, Any]) -> None:
+    def _none(self, frame: Frame | None, span: Held, attributes: Mapping[str, Any]) -> None:
         """A GenAI span that is no call after all, perhaps against what it said at its start."""
         if not _ours(span) and not is_recognised(attributes, span.name):
             self._pipeline.unrecognised(_scope(span))
@@ -160,12 +162,12 @@ class CallProcessor(SpanProcessor):
             if frame.role is Role.TOOL:
                 self._frames.count_tool(frame)
 
-    def _keep(self, span: ReadableSpan, attributes: Mapping[str, Any], keeper: Journal | Lane) -> None:
-        if self._lane is not None and self._lane.only_scope not in (None, _scope(span)):
+    def _keep(self, span: ReadableSpan, found: Held, attributes: Mapping[str, Any], keeper: Journal | Lane) -> None:
+        if self._lane is not None and self._lane.only_scope not in (None, _scope(found)):
             if self._journal is None:
                 return
             keeper = self._journal
-        if not self._whole and not _ours(span) and not is_genai(attributes, span.name):
+        if not self._whole and not _ours(found) and not is_genai(attributes, found.name):
             keeper.append("span", outline_body(span, self._border))
             return
         try:
@@ -197,37 +199,34 @@ class LogProcessor(LogRecordProcessor):
         self._keeper.append("log", log_body(record, self._border))
 
 
-def _attributes(span: ReadableSpan) -> Mapping[str, Any]:
-    found = span.attributes
-    return {} if found is None else plain(found)  # whether it is empty is a slow question to the SDK's mapping
+def _scope(span: Held) -> str:
+    return "" if span.scope is None else scope_of(span.scope)[0]
 
 
-def _scope(span: ReadableSpan) -> str:
-    scope = span.instrumentation_scope
-    return "" if scope is None else scope.name
+def _ours(span: Held) -> bool:
+    name = _scope(span)
+    return name == names.SCOPE or name.startswith(_INNER)
 
 
-def _ours(span: ReadableSpan) -> bool:
-    scope = span.instrumentation_scope
-    return scope is not None and (scope.name == names.SCOPE or scope.name.startswith(_INNER))
-
-
-def _facts(span: ReadableSpan, attributes: Mapping[str, Any], context: SpanContext) -> SpanFacts:
-    started, events, parent = span.start_time or 0, span.events, span.parent
-    return SpanFacts(
+def _facts(span: Held, attributes: Mapping[str, Any], context: SpanContext) -> tuple[SpanFacts, str]:
+    """A foreign span as plain data, and an id for the call that it may stand for."""
+    started, events, parent = span.started_ns or 0, span.events or None, span.parent
+    trace_id, span_id = f"{context[0]:032x}", f"{context[1]:016x}"
+    facts = SpanFacts(
         span.name,
         attributes,
         started,
-        span.end_time or started,
+        span.ended_ns or started,
         span.status.status_code is StatusCode.ERROR,
-        _exception_type(events) if events else None,
-        f"{context.trace_id:032x}",
-        f"{context.span_id:016x}",
-        None if parent is None else f"{parent.span_id:016x}",
-        context.trace_flags.sampled,
+        None if events is None else _exception_type(events),
+        trace_id,
+        span_id,
+        None if parent is None else f"{parent[1]:016x}",
+        bool(context[3] & _SAMPLED),
         _scope(span),
-        _first_chunk(events) if events else None,
+        None if events is None else _first_chunk(events),
     )
+    return facts, trace_id[16:] + span_id
 
 
 def _first_chunk(events: Sequence[Event]) -> int | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 from spanwatch.core.call import Call, CallStatus, Cost, CostReason, CostStatus, Usage
 from spanwatch.core.prices import corrections
@@ -20,10 +21,12 @@ from spanwatch.core.prices.resolve import MAX_NAME, targets
 from spanwatch.core.prices.shape import NOT_REPORTED
 
 PLANS = 4096  # compiled plans kept, unknown models among them
+_CALLED = 256  # of them with the terms of calls: what a program calls is a handful
 _QUARTER_S = 900
 _QUARTER_NS = _QUARTER_S * 10**9
 _LAST_QUARTER = 4_000_000_000 // _QUARTER_S  # in 2096: a clock beyond is wrong, and datetime ends
 _NO_TERMS, _NO_USAGE = Terms(), Usage()
+Context = tuple[tuple[str, Any], ...]
 
 
 class PriceBook:
@@ -36,6 +39,7 @@ class PriceBook:
         self.sources = Sources(user or Overlay(), corrections.shipped(), catalog or shipped())
         self._plan = lru_cache(PLANS)(self._compiled)
         self._terms = lru_cache(PLANS)(call_terms)
+        self._planned = lru_cache(_CALLED)(self._found_plan)
         self._window = lru_cache(PLANS)(self._found_window)
 
     @property
@@ -62,7 +66,10 @@ class PriceBook:
         """What `usage` of a model costs at a time, in UNIX nanoseconds; with `lines` explained line by line."""
         if terms.stated_nano is not None:
             return _stated(terms.stated_nano)
-        return self._price(usage, provider, model, at_ns, terms, terms.duration_s, lines=lines)
+        if not model or len(model) > MAX_NAME:
+            return _nameless(usage, model)
+        plan = self._plan(provider, model, at_ns // _QUARTER_NS, terms.items, terms.aliases)
+        return _applied(plan, terms, usage, terms.duration_s, lines=lines)
 
     def terms(self, call: Call) -> Terms:
         """What else moves the price of a call, by what is known of it."""
@@ -88,40 +95,34 @@ class PriceBook:
         return _stated(0)
 
     def _listed(self, call: Call) -> Cost:
-        terms, at, seconds = self.terms(call), call.started_ns, call.duration_s
-        usage = _NO_USAGE if call.usage is None else call.usage
-        cost = self._price(usage, call.provider, call.response_model or call.request_model, at, terms, seconds)
-        if not call.request_model or call.request_model == call.response_model:
+        asked, answered = call.request_model, call.response_model
+        cost = self._by(call, answered or asked)
+        if not asked or asked == answered:
             return cost
-        if call.response_model:
+        if answered:
             if CostReason.NO_PRICE not in cost.reasons:
                 return cost
-            stand_in = self._price(usage, call.provider, call.request_model, at, terms, seconds)
+            stand_in = self._by(call, asked)
             cost = cost if stand_in.nano_usd is None else stand_in
         return _by_request(cost)
 
-    def _price(  # noqa: PLR0917 (the hot path: keywords cost a tenth of it)
-        self,
-        usage: Usage,
-        provider: str | None,
-        model: str | None,
-        at_ns: int,
-        terms: Terms,
-        seconds: float | Fraction | None,
-        *,
-        lines: bool = False,
-    ) -> Cost:
+    def _by(self, call: Call, model: str | None) -> Cost:
+        """The cost of a call by the prices of this model."""
+        usage = _NO_USAGE if call.usage is None else call.usage
         if not model or len(model) > MAX_NAME:
             return _nameless(usage, model)
-        plan = self._plan(provider, model, at_ns // _QUARTER_NS, terms.items, terms.aliases)
-        if isinstance(plan, NoQuote):
-            return _unknown(plan.reason, plan.detail) if usage else _unknown(CostReason.NO_USAGE, NOT_REPORTED)
-        if terms.discount is not None:
-            plan = replace(plan, quote=replace(plan.quote, discount=terms.discount))
-        if plan.quote.free or (plan.quote.per_second is not None and not plan.quote.sheet):
-            return flat_cost(plan, seconds, lines=lines)
-        cost = cost_of(plan, usage, exclusive=terms.exclusive, lines=lines)
-        return _guessed(cost) if terms.estimated else cost
+        said = (call.price_context, call.server_address, call.scope, call.provider)
+        try:
+            terms, plan = self._planned(*said, model, call.started_ns // _QUARTER_NS)
+        except TypeError:  # a value in the context has no hash
+            terms, plan = self._found_plan(*said, model, call.started_ns // _QUARTER_NS)
+        return _applied(plan, terms, usage, call.duration_s)
+
+    def _found_plan(  # noqa: PLR0917 (an argument is a part of the key that it is remembered by)
+        self, context: Context, host: str | None, scope: str, provider: str | None, model: str, quarter: int
+    ) -> tuple[Terms, Plan | NoQuote]:
+        terms = call_terms(context, host, scope, provider)
+        return terms, self._plan(provider, model, quarter, terms.items, terms.aliases)
 
     def _found_window(self, provider: str | None, model: str) -> int | None:
         for target in targets(provider, model, self.sources.sellers):
@@ -141,6 +142,20 @@ class PriceBook:
         at = datetime.fromtimestamp(min(max(quarter, 0), _LAST_QUARTER) * _QUARTER_S, UTC)
         quote = quote_of(self.sources, Ask(provider, model, at, items, aliases))
         return quote if isinstance(quote, NoQuote) else compile_plan(quote)
+
+
+def _applied(
+    plan: Plan | NoQuote, terms: Terms, usage: Usage, seconds: float | Fraction | None, *, lines: bool = False
+) -> Cost:
+    """What usage and seconds cost by a plan, or why there is none."""
+    if isinstance(plan, NoQuote):
+        return _unknown(plan.reason, plan.detail) if usage else _unknown(CostReason.NO_USAGE, NOT_REPORTED)
+    if terms.discount is not None:
+        plan = replace(plan, quote=replace(plan.quote, discount=terms.discount))
+    if plan.flat:
+        return flat_cost(plan, seconds, lines=lines)
+    cost = cost_of(plan, usage, exclusive=terms.exclusive, lines=lines)
+    return _guessed(cost) if terms.estimated else cost
 
 
 def _stated(nano_usd: int) -> Cost:

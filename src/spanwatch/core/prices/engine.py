@@ -57,10 +57,11 @@ def _further(plan: Plan, usage: Usage, values: Counts) -> tuple[tuple[str, ...],
 
 
 def _shape(plan: Plan, names: tuple[str, ...], values: Counts) -> Shape:
-    key = (names if names is not FIELD_UNITS else None, *[value and 1 for value in values])
+    marks = tuple([value and 1 for value in values])
+    key = marks if names is FIELD_UNITS else (names, marks)
     shape: Shape | None = plan.shapes.get(key)
     if shape is None:
-        shape = shape_of(plan, names, key[1:])
+        shape = shape_of(plan, names, marks)
         if len(plan.shapes) < MAX_SHAPES:
             plan.shapes[key] = shape
     return shape
@@ -79,26 +80,33 @@ def _apply(plan: Plan, shape: Shape, names: Sequence[str], values: Counts, *, li
     for part, whole in shape.nested:
         if not 0 <= values[part] <= values[whole]:
             return inconsistent(f"{names[part]} ({values[part]}) does not fit in {names[whole]} ({values[whole]})")
+    for _place, terms in shape.remainders:
+        if _sum(terms, values) < 0:
+            return _negative(plan, shape, names, values)
     band = bisect_left(plan.thresholds, _sum(shape.size, values)) if plan.thresholds else 0
-    rates, directions = plan.bands[band], plan.directions
     total: Any = plan.per_request
     given: Any = 0
     made: Any = 0
-    for place, terms in shape.rows:
-        count: Count = 0
-        for index, sign in terms:
-            count += sign * values[index]
+    for index, weight, of_input, of_output in shape.weights[band]:
+        count = values[index]
         if count < 0:
-            return inconsistent(f"the parts of {plan.units[place].name} are {-count} more than it, or it is negative")
-        amount = count * rates[place]
-        total += amount
-        if directions[place] == "input":
-            given += amount
-        elif directions[place] == "output":
-            made += amount
+            return _negative(plan, shape, names, values)
+        total += count * weight
+        given += count * of_input
+        made += count * of_output
     if type(total) is float:  # a token count was a float: again, exactly
         return _apply(plan, shape, names, [value if value is None else exact(value) for value in values], lines=lines)
     return _cost(plan, shape, (total, given, made), _lines(plan, shape, band, values) if lines else ())
+
+
+def _negative(plan: Plan, shape: Shape, names: Sequence[str], values: Counts) -> Cost:
+    """The cost of counts of which one is negative, or a billed one comes out so."""
+    for place, terms in shape.rows:
+        count = _sum(terms, values)
+        if count < 0:
+            return inconsistent(f"the parts of {plan.units[place].name} are {-count} more than it, or it is negative")
+    count, name = min((values[index], names[index]) for index, *_ in shape.weights[0])
+    return inconsistent(f"{name} is negative ({count})")
 
 
 def _cost(plan: Plan, shape: Shape, amounts: tuple[Exact, Exact, Exact], lines: tuple[CostLine, ...]) -> Cost:
@@ -127,6 +135,8 @@ def rounded(amount: Exact, scale: int) -> int:
     if type(amount) is not int:
         return round(Fraction(amount) / scale)  # Fraction rounds half to even
     nano, rest = divmod(amount, scale)
+    if not rest:  # as most are: prices are whole nano-USD for a token
+        return nano
     double = rest * 2
     return nano + (double > scale or (double == scale and nano & 1))
 

@@ -34,6 +34,7 @@ class Plan:
     directions: tuple[str | None, ...]
     per_request: int  # what every call costs beside its usage
     filled: frozenset[str]  # units without a price of their own, priced to keep overlaps right
+    flat: bool  # the usage is no matter: free, or priced by the second
     shapes: dict[Any, Any] = field(default_factory=dict, compare=False)
 
     def usd_per(self, place: int, band: int) -> Fraction:
@@ -61,6 +62,7 @@ def compile_plan(quote: Quote) -> Plan:
         directions=tuple(unit.direction for unit in units),
         per_request=int(request * finer),
         filled=filled,
+        flat=quote.free or (quote.per_second is not None and not quote.sheet),
     )
 
 

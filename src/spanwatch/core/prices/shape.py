@@ -21,9 +21,15 @@ NOT_REPORTED = "no usage was reported"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """`rows` gives each billed unit's place in the plan and its terms; the rest says what the cost is worth."""
+    """`rows` gives each billed unit's place in the plan and its terms; the rest says what the cost is worth.
+
+    `weights` is the same for each band of prices, by reported count: what one of it adds to the cost, to that of the
+    input and to that of the output. `remainders` are the rows that can come out negative where no count is.
+    """
 
     rows: tuple[tuple[int, Signed], ...]
+    weights: tuple[tuple[tuple[int, int, int, int], ...], ...]
+    remainders: tuple[tuple[int, Signed], ...]
     size: Signed  # total input tokens: what tiers are compared with
     cached: Signed  # tokens read from and written to cache
     nested: tuple[tuple[int, int], ...]  # (index of a part, index of its whole): a part may not exceed its whole
@@ -50,15 +56,38 @@ def shape_of(plan: Plan, names: Sequence[str], marks: Sequence[object]) -> Shape
         if unit in sums:
             billed[unit] = _less(sums[unit], [billed[part] for part in billed if unit.contains(part)])
     status, reasons, detail = _worth(plan, [unit for _, unit in known], used, strange)
+    rows = tuple((plan.units.index(unit), tuple(terms.items())) for unit, terms in billed.items() if terms)
+    nested = tuple((i, j) for i, part in known if marks[i] for j, unit in known if unit.contains(part))
     return Shape(
-        rows=tuple((plan.units.index(unit), tuple(terms.items())) for unit, terms in billed.items() if terms),
+        rows=rows,
+        weights=tuple(_weights(plan, rows, band) for band in range(len(plan.bands))),
+        remainders=tuple(row for row in rows if not _proven(row[1], marks, nested)),
         size=tuple(sums.get(UNITS["input_tokens"], {}).items()),
         cached=_cached(sums),
-        nested=tuple((i, j) for i, part in known if marks[i] for j, unit in known if unit.contains(part)),
+        nested=nested,
         status=status,
         reasons=reasons,
         detail=detail,
     )
+
+
+def _weights(plan: Plan, rows: Sequence[tuple[int, Signed]], band: int) -> tuple[tuple[int, int, int, int], ...]:
+    """Sums of rows are sums of counts: each count with what its unit costs in all the rows that it stands in."""
+    found: dict[int, list[int]] = {}
+    for place, terms in rows:
+        rate, direction = plan.bands[band][place], plan.directions[place]
+        for index, sign in terms:
+            weight = found.setdefault(index, [0, 0, 0])
+            for at, counts in enumerate((True, direction == "input", direction == "output")):
+                weight[at] += sign * rate * counts
+    return tuple((index, *weights) for index, weights in found.items())  # type: ignore[misc]  # three weights
+
+
+def _proven(terms: Signed, marks: Sequence[object], nested: Sequence[tuple[int, int]]) -> bool:
+    """Whether a row cannot be negative once its counts are not, and none is more than what it is a part of."""
+    whole = [index for index, sign in terms if sign == 1]
+    parts = [index for index, sign in terms if sign != 1 and marks[index]]
+    return not parts or (len(whole) == len(parts) == 1 and (parts[0], whole[0]) in nested and (parts[0], -1) in terms)
 
 
 def _infer(unit: Unit, used: Sequence[Unit], sums: dict[Unit, dict[int, int]]) -> None:

@@ -103,7 +103,7 @@ class _Start:
             args = args[1:]
         if not (args or kwargs):
             return None
-        return lambda content: given(self._plan.kind, content, self._parameters, args, kwargs)
+        return functools.partial(given, self._plan.kind, self._parameters, args, kwargs)
 
 
 class _GeneratorFunction:

@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from spanwatch.core import names
+from spanwatch.otel.context import NOTHING, Carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Plan:
     name: str
     attributes: Mapping[str, AttributeValue]
     labels: Mapping[str, str | int]
-    carries: Mapping[str, Any] = field(default_factory=dict)
+    carries: Carried = NOTHING
     trusts_baggage: bool = False
     replaced: int = 0
     arguments: Any = None

@@ -17,7 +17,7 @@ from spanwatch.core.errors import BudgetExceeded
 from spanwatch.otel.budgets.elsewhere import elsewhere, in_event_loop
 from spanwatch.otel.budgets.enforcement import Enforcement
 from spanwatch.otel.budgets.holds import attributes_of
-from spanwatch.otel.context import Enclosing, carried, carrying, outside, trusted
+from spanwatch.otel.context import NOTHING, Enclosing, carried, carrying, inside, outside, trusted
 from spanwatch.otel.errors import safe_message
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.openai.failures import error_type
@@ -266,12 +266,11 @@ def _begun(plan: Plan, reading: Reading | None, context: Context | None, at: int
         context = get_current()
     if plan.kind is REQUEST:
         context = outside(context)
+    request = _requested(plan, context)
+    more = trusted(context, plan.carries) if plan.trusts_baggage else plan.carries
+    if request is not None or more is not NOTHING:
+        context = carrying(context, more, request)
     who = carried(context)
-    request = Enclosing(context) if plan.kind.requests and (who.inside is None or who.inside.over) else None
-    if plan.trusts_baggage or plan.carries or request is not None:
-        inbound = trusted(context) if plan.trusts_baggage else {}
-        context = carrying(context, **{**inbound, **plan.carries}, inside=request)
-        who = carried(context)
     attributes: Attributes = {**who.attributes, **plan.attributes}
     agent = who.agent
     if plan.kind is not AGENT:
@@ -291,6 +290,14 @@ def _begun(plan: Plan, reading: Reading | None, context: Context | None, at: int
         plan.span_name, context=context, kind=plan.kind.span_kind, attributes=attributes, start_time=started_ns
     )
     return Run(plan, telemetry, span, context, agent=agent, version=who.app_version, request=request, at=started_ns)
+
+
+def _requested(plan: Plan, context: Context) -> Enclosing | None:
+    """The request that begins with this run, if there is none around that is not over."""
+    if not plan.kind.requests:
+        return None
+    around = inside(context)
+    return Enclosing(context) if around is None or around.over else None
 
 
 def _add(attributes: dict[str, AttributeValue], reading: Reading, content: Content) -> None:

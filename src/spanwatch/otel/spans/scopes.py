@@ -9,7 +9,7 @@ from uuid import UUID
 from opentelemetry.util.types import AttributeValue
 
 from spanwatch.core import names
-from spanwatch.otel.context import BAGGAGE
+from spanwatch.otel.context import BAGGAGE, NOTHING, Carried
 from spanwatch.otel.spans.kinds import AGENT, REQUEST, RETRIEVAL, TOOL, WORKFLOW, Kind, Plan
 from spanwatch.otel.spans.scope import Scope
 from spanwatch.otel.spans.values import Cleaner
@@ -187,7 +187,8 @@ def _scope(
     kept = {key: _kept(cleaner, value) for key, value in (carries or {}).items() if _is_given(value)}
     if carries_name:
         kept["agent"] = cleaned
-    return Scope(Plan(kind, cleaned, found, labels, kept, trusts_baggage, cleaner.replaced, arguments))
+    carried = Carried(**kept) if kept else NOTHING
+    return Scope(Plan(kind, cleaned, found, labels, carried, trusts_baggage, cleaner.replaced, arguments))
 
 
 def _is_given(value: Any) -> bool:

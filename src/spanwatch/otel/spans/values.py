@@ -60,7 +60,7 @@ class Cleaner:
 
 
 def given(
-    kind: Kind, content: Content, parameters: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]
+    kind: Kind, parameters: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any], content: Content
 ) -> Attributes:
     """What a function was called with."""
     if not (args or kwargs):
