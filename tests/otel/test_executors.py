@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from opentelemetry import context as otel_context
 
-from spanwatch.otel.context import attach, carried, carrying, detach
+from spanwatch.otel.context import Carried, attach, carried, carrying, detach
 from spanwatch.otel.executors import Executors
 
 BEFORE = ThreadPoolExecutor.submit
@@ -27,7 +27,7 @@ def executors():
 
 @pytest.fixture
 def as_user():
-    token = attach(carrying(otel_context.get_current(), user_id="u-1"))
+    token = attach(carrying(otel_context.get_current(), Carried(user_id="u-1")))
     yield
     detach(token)
 
@@ -58,7 +58,7 @@ def test_run_in_executor_and_to_thread_and_a_copied_context_take_it_along():
 @pytest.mark.usefixtures("executors")
 def test_nothing_stays_on_the_pooled_thread():
     with ThreadPoolExecutor(1) as pool:
-        token = attach(carrying(otel_context.get_current(), user_id="u-1"))
+        token = attach(carrying(otel_context.get_current(), Carried(user_id="u-1")))
         assert pool.submit(user).result() == "u-1"
         detach(token)
         assert pool.submit(user).result() is None

@@ -60,7 +60,7 @@ def cost_attributes(cost: Cost, compat: Sequence[str] = COMPATIBLE_COST) -> dict
 
     An unknown cost has a status and a reason and no amount under any name.
     """
-    found: dict[str, Value] = {names.COST_STATUS: cost.status.value}
+    found: dict[str, Value] = {names.COST_STATUS: cost.status._value_}  # as `value`, without its call
     if cost.reasons:
         found[names.COST_REASON] = cost.reasons[0].value
     if cost.nano_usd is None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
-from spanwatch.core.frozen import maker
+from spanwatch.core.frozen import fill, maker
 from spanwatch.core.money import to_usd
 
 
@@ -183,6 +183,12 @@ def changed(call: Call, **changes: Any) -> Call:
     for name, value in changes.items():
         values[_PLACES[name]] = value
     return new_call(*values)
+
+
+def priced(call: Call, cost: Cost | None) -> Call:
+    """The same call, its cost filled in: whoever prices a call has just made it, and nobody else has it yet."""
+    fill(call, "cost", cost)
+    return call
 
 
 new_call, new_usage, new_cost = maker(Call), maker(Usage), maker(Cost)

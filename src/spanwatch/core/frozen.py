@@ -24,3 +24,8 @@ def maker(kind: Callable[P, T]) -> Callable[P, T]:
     taken = [(each.name, Any, field(default=each.default)) for each in fields(of)]
     twin = make_dataclass(of.__name__, taken, namespace={"__post_init__": become}, eq=False, repr=False, slots=True)
     return cast("Callable[P, T]", twin)
+
+
+def fill(made: object, name: str, value: object) -> None:
+    """Fill in a field of a frozen value that was left open when it was made: only while nobody else has it."""
+    object.__setattr__(made, name, value)

@@ -13,7 +13,7 @@ from opentelemetry.util.types import AttributeValue
 
 from spanwatch.core import names
 from spanwatch.core.attributes import COMPATIBLE_COST, Value, cost_attributes, response_attributes, usage_attributes
-from spanwatch.core.call import Call, CallStatus, Cost, Usage, changed, stated_cost
+from spanwatch.core.call import Call, CallStatus, Cost, Usage, changed, priced, stated_cost
 from spanwatch.core.dialects import Role
 from spanwatch.core.money import usd_float
 from spanwatch.core.records import call_body, usage_from
@@ -99,14 +99,14 @@ class Pipeline:
 
     def observe(self, call: Call, context: SpanContext, tags: Sequence[str] = ()) -> dict[str, Value]:
         """Count the call of a foreign span that has just ended; the attributes that its rebuilt copy gains."""
-        verdict = self._decide(context, call, tags)
-        found: dict[str, Value] = {names.CALL_ID: verdict.call.call_id}
-        if verdict.duplicate:
+        known, duplicate = self._decide(context, call, tags)
+        found: dict[str, Value] = {names.CALL_ID: known.call_id}
+        if duplicate:
             found[names.CALL_DUPLICATE] = True
             return found
-        if self._details is not None or verdict.call.status is CallStatus.ERROR:
-            self._tell(NonRecordingSpan(context), verdict.call)
-        usage, cost = verdict.call.usage, verdict.call.cost
+        if self._details is not None or known.status is CallStatus.ERROR:
+            self._tell(NonRecordingSpan(context), known)
+        usage, cost = known.usage, known.cost
         if usage is not None and usage is not call.usage and usage != call.usage:
             found.update(usage_attributes(usage))
         if cost is not None:
@@ -185,7 +185,7 @@ class Pipeline:
         if told is not None:
             self._beside(call, told, frame, role)
             return Verdict(call, duplicate=True)
-        call = changed(call, **further, cost=self.guard.run("pricing a call", self._price, call))
+        call = self._priced(changed(call, **further) if further else call)
         self._twins.counted(call, None if frame is None else frame.thread)
         if frame is not None:
             self.frames.count(frame, call, role)
@@ -260,7 +260,7 @@ class Pipeline:
         self._worker.defer(count)
 
     def _priced(self, call: Call) -> Call:
-        return changed(call, cost=self.guard.run("pricing a call", self._price, call))
+        return priced(call, self.guard.run("pricing a call", self._price, call))
 
     def _keep(self, call: Call) -> None:
         if self.journal is not None:

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
 
 from spanwatch.core import names
-from spanwatch.core.dialects import Role, SpanFacts, is_genai, is_recognised, read_call, role_of
+from spanwatch.core.dialects import Role, SpanFacts, is_genai, is_recognised, new_facts, read_call, role_of
 from spanwatch.core.dialects.openinference import FIRST_TOKEN
 from spanwatch.otel.context import stamp
 from spanwatch.otel.delivery.lane import Lane
@@ -79,7 +79,8 @@ class CallProcessor(SpanProcessor):
         given = said = attributes_of(found)
         try:
             further = self._read(found, given)
-            said = {**given, **further} if further else given
+            if further:
+                said = {**given, **further}
         except Exception as error:  # noqa: BLE001 (see above)
             self._guard.failed("reading a span", error)
         if self._engine_scope is not None and _scope(found).startswith(self._engine_scope):
@@ -127,14 +128,14 @@ class CallProcessor(SpanProcessor):
 
     def _read(self, span: Held, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a foreign model call is told beside its own attributes: its cost."""
-        context = span.context
+        context, name = span.context, span.name
         if context is None or not attributes or names.CALL_ID in attributes:
             return _NOTHING
-        if names.OUTCOME in attributes:
-            self._ended(self._frames.of(context[1]))
-            return _NOTHING
         frame = self._frames.of(context[1])
-        if not (frame is not None and frame.begun_as in _CALLS) and not is_genai(attributes, span.name):
+        if names.OUTCOME in attributes:
+            self._ended(frame)
+            return _NOTHING
+        if not (frame is not None and frame.begun_as in _CALLS) and not is_genai(attributes, name):
             return _NOTHING
         if frame is not None and frame.ended:  # a call of ours whose span lost its attributes
             return _NOTHING
@@ -210,21 +211,23 @@ def _ours(span: Held) -> bool:
 
 def _facts(span: Held, attributes: Mapping[str, Any], context: SpanContext) -> tuple[SpanFacts, str]:
     """A foreign span as plain data, and an id for the call that it may stand for."""
-    started, events, parent = span.started_ns or 0, span.events or None, span.parent
-    trace_id, span_id = f"{context[0]:032x}", f"{context[1]:016x}"
-    facts = SpanFacts(
-        span.name,
+    _, parent, _, scope, name, began, ended, events, _, _, status = span
+    trace, own, _, flags, _, _ = context
+    trace_id, span_id, started = f"{trace:032x}", f"{own:016x}", began or 0
+    seen = events or None
+    facts = new_facts(
+        name,
         attributes,
         started,
-        span.ended_ns or started,
-        span.status.status_code is StatusCode.ERROR,
-        None if events is None else _exception_type(events),
+        ended or started,
+        status.status_code is StatusCode.ERROR,
+        None if seen is None else _exception_type(seen),
         trace_id,
         span_id,
         None if parent is None else f"{parent[1]:016x}",
-        bool(context[3] & _SAMPLED),
-        _scope(span),
-        None if events is None else _first_chunk(events),
+        bool(flags & _SAMPLED),
+        "" if scope is None else scope_of(scope)[0],
+        None if seen is None else _first_chunk(seen),
     )
     return facts, trace_id[16:] + span_id
 

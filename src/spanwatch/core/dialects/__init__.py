@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from spanwatch.core.dialects.mcp import tool_of
 from spanwatch.core.dialects.reading import operation_of
-from spanwatch.core.dialects.spans import Role, SpanFacts, inherited, is_genai, is_recognised, read_call, role_of
+from spanwatch.core.dialects.spans import (
+    Role,
+    SpanFacts,
+    inherited,
+    is_genai,
+    is_recognised,
+    new_facts,
+    read_call,
+    role_of,
+)
 from spanwatch.core.dialects.values import provider_name
 
 __all__ = [
@@ -18,6 +27,7 @@ __all__ = [
     "inherited",
     "is_genai",
     "is_recognised",
+    "new_facts",
     "operation_of",
     "provider_name",
     "read_call",

@@ -34,12 +34,9 @@ def vercel_operation(attributes: Attributes, _name: str) -> str | None:
 
 def litellm(attributes: Attributes) -> Fields:
     """LiteLLM's callback; parts of the tokens stand only in its metadata, as Python writes a dictionary."""
-    found: Fields = {}
     stated = attributes.get(LITELLM_USAGE)
-    if isinstance(stated, str):
-        for name, tokens in _LITELLM_PARTS.findall(stated):
-            found.setdefault(_LITELLM_FIELDS[name], int(tokens))
-    return found
+    parts = _LITELLM_PARTS.findall(stated) if isinstance(stated, str) else ()
+    return {_LITELLM_FIELDS[name]: int(tokens) for name, tokens in reversed(parts)}  # of two the first
 
 
 def litellm_operation(attributes: Attributes, _name: str) -> str | None:
@@ -75,8 +72,8 @@ def logfire_operation(attributes: Attributes, _name: str) -> str | None:
 
 def gemini(attributes: Attributes) -> Fields:
     """OpenLLMetry leaves a thinking model's thoughts out of the output, but not out of the total."""
-    stated = text(attributes.get(names.PROVIDER_NAME)) or text(attributes.get("gen_ai.system")) or ""
-    if not stated.startswith("gcp."):
+    stated = attributes.get(names.PROVIDER_NAME) or attributes.get("gen_ai.system")
+    if not isinstance(stated, str) or not stated.startswith("gcp."):
         return {}
     total, asked = count(attributes.get(TOTAL)), count(attributes.get(names.USAGE_INPUT_TOKENS))
     said = count(attributes.get(names.USAGE_OUTPUT_TOKENS))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from spanwatch.core import names
 from spanwatch.core.call import USAGE_FIELDS
 from spanwatch.core.dialects import conventions, frameworks, mcp, openinference, openllmetry
-from spanwatch.core.dialects.values import Attributes, Fields, Table
+from spanwatch.core.dialects.values import MOST, Attributes, Fields, Table, provider, read, text, texts
 
 Further = Callable[[Attributes], Fields]
-_SETS = 512  # of names that spans had together, and that are remembered: an instrumentation has a handful
+_SETS = 256  # of names that spans had together, and that are remembered: an instrumentation has a handful
+_MEANINGS = 32  # of values that spans with the same names had, remembered: a program asks a handful of models
+_TEXTUAL = frozenset({text, texts, provider})  # to them equal values are the same; to `flag` 1 is not True
+_OWN = frozenset({"response_id", "user_id", "conversation_id"})  # texts that nearly every call has others of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect("pydantic ai", frameworks.PYDANTIC_AI),
     Dialect("mcp", operation=mcp.operation, mark=names.MCP_METHOD),
 )
+_OPERATIONS = tuple((dialect.mark, dialect.operation) for dialect in DIALECTS if dialect.operation is not None)
 _UNITS = frozenset(USAGE_FIELDS)
 _READ = frozenset(
     name
@@ -78,9 +84,9 @@ _READ = frozenset(
 
 def operation_of(attributes: Attributes, name: str = "") -> str | None:
     """The operation by its current name, or None when nothing says it."""
-    for dialect in DIALECTS:
-        if dialect.operation is not None and (dialect.mark is None or dialect.mark in attributes):
-            found = dialect.operation(attributes, name)
+    for mark, asked in _OPERATIONS:
+        if mark is None or mark in attributes:
+            found = asked(attributes, name)
             if found is not None:
                 return found
     return None if openllmetry.KIND in attributes else conventions.implied(attributes, name)
@@ -90,13 +96,25 @@ def merged(attributes: Attributes) -> tuple[Fields, Fields]:
     """What all dialects read, each from the first that knows it: fields of the call, and units of its usage."""
     call: Fields = {}
     usage: Fields = {}
-    for table, counts, further in _spoken(_READ.intersection(attributes)):
-        for found, rows in ((call, table), (usage, counts)):
-            for field, attribute, convert in rows:
-                if field not in found:
-                    value = convert(attributes[attribute])
-                    if value is not None:
-                        found[field] = value
+    for few, known, fields, counts, further in _spoken(_READ.intersection(attributes)):
+        if few is not None:
+            values = few(attributes)
+            try:
+                call = {**known(values), **call}
+            except TypeError:  # a value has no hash
+                call = {**known.__wrapped__(values), **call}
+        for field, attribute, convert in fields:
+            if field not in call:
+                value = convert(attributes[attribute])
+                if value is not None:
+                    call[field] = value
+        for field, attribute, convert in counts:
+            if field not in usage:
+                value = attributes[attribute]
+                if type(value) is not int or not 0 <= value < MOST:
+                    value = convert(value)
+                if value is not None:
+                    usage[field] = value
         if further is not None:
             for field, value in further(attributes).items():
                 (usage if field in _UNITS else call).setdefault(field, value)
@@ -106,15 +124,42 @@ def merged(attributes: Attributes) -> tuple[Fields, Fields]:
     return call, usage
 
 
+class _Part(NamedTuple):
+    """What is to be read of spans that have the same names: of dialects between which nothing else is asked.
+
+    `few` gets the values of attributes that say the same of most calls of a program, `known` what those mean: it
+    remembers that. `fields` and `counts` are of each call its own. All are followed by `further`.
+    """
+
+    few: Callable[[Attributes], Any] | None
+    known: Any  # values → fields
+    fields: Table
+    counts: Table
+    further: Further | None
+
+
 @lru_cache(_SETS)
-def _spoken(present: frozenset[str]) -> tuple[tuple[Table, Table, Further | None], ...]:
-    """What is to be read of a span that has these of the names we know: fields, counts, and what is more than one."""
-    found: list[tuple[Table, Table, Further | None]] = []
+def _spoken(present: frozenset[str]) -> tuple[_Part, ...]:
+    """What is to be read of a span that has these of the names we know."""
+    found: list[_Part] = []
+    rows: list[tuple[str, str, Callable[[Any], Any]]] = []
     for dialect in DIALECTS:
         if dialect.mark is None or dialect.mark in present:
-            rows = [row for row in dialect.table if row[1] in present]
-            further = dialect.further if present.intersection(dialect.parts) else None
-            if rows or further is not None:
-                counts = tuple(row for row in rows if row[0] in _UNITS)
-                found.append((tuple(row for row in rows if row[0] not in _UNITS), counts, further))
-    return tuple(found)
+            rows += [row for row in dialect.table if row[1] in present]
+            if dialect.further is not None and present.intersection(dialect.parts):
+                found.append(_part(rows, dialect.further))
+                rows = []
+    return (*found, _part(rows, None)) if rows else tuple(found)
+
+
+def _part(rows: Sequence[tuple[str, str, Callable[[Any], Any]]], further: Further | None) -> _Part:
+    few = tuple(row for row in rows if row[2] in _TEXTUAL and row[0] not in _OWN)
+    counts = tuple(row for row in rows if row[0] in _UNITS)
+    fields = tuple(row for row in rows if row not in few and row not in counts)
+
+    @lru_cache(_MEANINGS)
+    def known(values: Any) -> Fields:
+        stated = {few[0][1]: values} if len(few) == 1 else dict(zip((name for _, name, _ in few), values, strict=True))
+        return read(stated, few)
+
+    return _Part(itemgetter(*(name for _, name, _ in few)) if few else None, known, fields, counts, further)

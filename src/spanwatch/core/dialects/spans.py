@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 from spanwatch.core import names
 from spanwatch.core.call import Call, CallStatus, new_call, new_usage
@@ -11,6 +11,7 @@ from spanwatch.core.dialects import bedrock, frameworks, openinference, openllme
 from spanwatch.core.dialects.conventions import INHERITED
 from spanwatch.core.dialects.reading import merged, operation_of
 from spanwatch.core.dialects.values import Attributes, Fields, read, text
+from spanwatch.core.frozen import maker
 from spanwatch.core.providers import EXCLUSIVE_SCOPES
 
 
@@ -25,7 +26,8 @@ class Role(StrEnum):
     OTHER = "other"
 
 
-class SpanFacts(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SpanFacts:
     """A finished foreign span as plain data. Times are UNIX nanoseconds, ids lower-case hex."""
 
     name: str
@@ -42,9 +44,14 @@ class SpanFacts(NamedTuple):
     first_chunk_ns: int | None = None
 
 
+new_facts = maker(SpanFacts)
+
+
 def is_genai(attributes: Attributes | None, name: str = "") -> bool:
     """Whether a span belongs to GenAI, by the names of its attributes, or by its own where it starts without any."""
     if attributes:
+        if names.REQUEST_MODEL in attributes or names.OPERATION_NAME in attributes:  # as most of them say
+            return True
         for key in attributes:
             if isinstance(key, str) and key.startswith(_PREFIXES) and key not in _CARRIED:
                 return True
@@ -73,15 +80,17 @@ def is_recognised(attributes: Attributes, name: str = "") -> bool:
 
 def read_call(span: SpanFacts, call_id: str) -> Call | None:
     """The model call that a foreign span stands for, or None when it is none that has a price."""
-    operation = operation_of(span.attributes, span.name)
+    attributes, scope = span.attributes, span.scope
+    operation = operation_of(attributes, span.name)
     if operation not in names.PRICED_OPERATIONS:
         return None
-    known, usage = merged(span.attributes)
-    if span.scope in bedrock.SCOPES:
-        _include(known, usage, bedrock.doubts(span.scope, span.attributes))
-    elif (span.scope.partition(".")[0], known.get("provider")) in EXCLUSIVE_SCOPES:
+    known, usage = merged(attributes)
+    if scope in bedrock.SCOPES:
+        _include(known, usage, bedrock.doubts(scope, attributes))
+    elif (scope.partition(".")[0], known.get("provider")) in EXCLUSIVE_SCOPES:
         _include(known, usage)
-    known["status"], known["error_type"] = _outcome(span, known.get("error_type"))
+    if span.failed or "error_type" in known:
+        known["status"], known["error_type"] = _outcome(span, known.get("error_type"))
     if span.first_chunk_ns is not None and span.first_chunk_ns >= span.started_ns:
         known.setdefault("time_to_first_chunk_s", (span.first_chunk_ns - span.started_ns) / 1e9)
     return new_call(
@@ -94,7 +103,7 @@ def read_call(span: SpanFacts, call_id: str) -> Call | None:
         span_id=span.span_id,
         parent_span_id=span.parent_span_id,
         sampled=span.sampled,
-        scope=span.scope,
+        scope=scope,
         **known,
     )
 
@@ -118,9 +127,8 @@ def _include(known: Fields, usage: Fields, further: bedrock.Context = ()) -> Non
 
 
 def _outcome(span: SpanFacts, error_type: str | None) -> tuple[CallStatus, str | None]:
-    error_type = error_type or (span.exception_type if span.failed else None)
-    if error_type is None and not span.failed:
-        return CallStatus.OK, None
+    """How a call ended that did not end well."""
+    error_type = error_type or span.exception_type
     if error_type is not None and "cancelled" in error_type.lower():
         return CallStatus.CANCELLED, error_type
     if error_type is not None and error_type.rpartition(".")[2] in _REFUSALS:

@@ -14,7 +14,7 @@ from spanwatch.core.money import to_nano
 Attributes = Mapping[str, Any]
 Fields = dict[str, Any]  # fields of Call, and units of Usage
 Table = tuple[tuple[str, str, Callable[[Any], Any]], ...]  # field, attribute, conversion
-_MOST = 1 << 62  # a count beyond it is damage, and no database column holds it
+MOST = 1 << 62  # a count beyond it is damage, and no database column holds it
 _LONGEST_JSON = 65_536  # characters of an attribute that is read as JSON
 _LONGEST_URL = 1_024
 
@@ -58,10 +58,10 @@ def _listed(value: str) -> tuple[str, ...] | None:
 def count(value: Any) -> int | None:
     """A whole number of tokens; booleans, text, fractions, NaN and negatives are unknown."""
     if type(value) is int:
-        return value if 0 <= value < _MOST else None
+        return value if 0 <= value < MOST else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    if not 0 <= value < _MOST or value != int(value):
+    if not 0 <= value < MOST or value != int(value):
         return None
     return int(value)
 
@@ -76,7 +76,7 @@ def seconds(value: Any) -> float | None:
     """A duration that is not negative."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if 0 <= value < _MOST else None
+    return float(value) if 0 <= value < MOST else None
 
 
 def milliseconds(value: Any) -> float | None:

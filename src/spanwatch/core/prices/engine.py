@@ -34,7 +34,10 @@ def cost_of(plan: Plan, usage: Usage, *, exclusive: bool | None = None, lines: b
     names: tuple[str, ...] = FIELD_UNITS
     if usage.other or plan.quote.minimum:
         names, values = _further(plan, usage, values)
-    shape = _shape(plan, names, values)
+    marks = tuple([value and 1 for value in values])
+    shape = plan.shapes.get(marks) if names is FIELD_UNITS else None  # it is there for nearly all calls
+    if shape is None:
+        shape = _shape(plan, names, marks)
     cached = _sum(shape.cached, values) if shape.cached else 0
     total_input = values[_INPUT]
     if cached and total_input is not None and (exclusive or (exclusive is None and cached > total_input)):
@@ -56,10 +59,9 @@ def _further(plan: Plan, usage: Usage, values: Counts) -> tuple[tuple[str, ...],
     return names, raised
 
 
-def _shape(plan: Plan, names: tuple[str, ...], values: Counts) -> Shape:
-    marks = tuple([value and 1 for value in values])
+def _shape(plan: Plan, names: tuple[str, ...], marks: tuple[Any, ...]) -> Shape:
     key = marks if names is FIELD_UNITS else (names, marks)
-    shape: Shape | None = plan.shapes.get(key)
+    shape = plan.shapes.get(key)
     if shape is None:
         shape = shape_of(plan, names, marks)
         if len(plan.shapes) < MAX_SHAPES:
@@ -80,50 +82,51 @@ def _apply(plan: Plan, shape: Shape, names: Sequence[str], values: Counts, *, li
     for part, whole in shape.nested:
         if not 0 <= values[part] <= values[whole]:
             return inconsistent(f"{names[part]} ({values[part]}) does not fit in {names[whole]} ({values[whole]})")
-    for _place, terms in shape.remainders:
+    for index in shape.wholes:
+        if values[index] < 0:
+            return _negative(plan, shape, values)
+    for terms in shape.remainders:
         if _sum(terms, values) < 0:
-            return _negative(plan, shape, names, values)
+            return _negative(plan, shape, values)
     band = bisect_left(plan.thresholds, _sum(shape.size, values)) if plan.thresholds else 0
-    total: Any = plan.per_request
-    given: Any = 0
-    made: Any = 0
-    for index, weight, of_input, of_output in shape.weights[band]:
-        count = values[index]
-        if count < 0:
-            return _negative(plan, shape, names, values)
-        total += count * weight
-        given += count * of_input
-        made += count * of_output
+    of_input, of_output, of_neither = shape.weights[band]
+    given = made = rest = 0
+    for index, weight in of_input:
+        given += weight * values[index]
+    for index, weight in of_output:
+        made += weight * values[index]
+    for index, weight in of_neither:
+        rest += weight * values[index]
+    total: Any = shape.fee + given + made + rest
     if type(total) is float:  # a token count was a float: again, exactly
         return _apply(plan, shape, names, [value if value is None else exact(value) for value in values], lines=lines)
     return _cost(plan, shape, (total, given, made), _lines(plan, shape, band, values) if lines else ())
 
 
-def _negative(plan: Plan, shape: Shape, names: Sequence[str], values: Counts) -> Cost:
-    """The cost of counts of which one is negative, or a billed one comes out so."""
-    for place, terms in shape.rows:
-        count = _sum(terms, values)
-        if count < 0:
-            return inconsistent(f"the parts of {plan.units[place].name} are {-count} more than it, or it is negative")
-    count, name = min((values[index], names[index]) for index, *_ in shape.weights[0])
-    return inconsistent(f"{name} is negative ({count})")
+def _negative(plan: Plan, shape: Shape, values: Counts) -> Cost:
+    """The cost of counts of which a billed one comes out negative."""
+    sums = ((_sum(terms, values), plan.units[place].name) for place, terms in shape.rows)
+    count, name = next(row for row in sums if row[0] < 0)
+    return inconsistent(f"the parts of {name} are {-count} more than it, or it is negative")
 
 
 def _cost(plan: Plan, shape: Shape, amounts: tuple[Exact, Exact, Exact], lines: tuple[CostLine, ...]) -> Cost:
     """The cost of exact amounts: what is paid, rounded once; the list price beside it when there is a discount."""
-    quote, scale, (total, given, made) = plan.quote, plan.scale, amounts
+    quote, scale, (total, given, made) = plan.quote, shape.scale, amounts
     listed = None
     if quote.discount is not None:
         listed = rounded(total, scale)
         total, given, made = total * quote.discount, given * quote.discount, made * quote.discount
+    if scale != 1 or not type(given) is type(made) is type(total) is int:
+        total, given, made = rounded(total, scale), rounded(given, scale), rounded(made, scale)
     return new_cost(
-        rounded(total, scale),
+        total,
         shape.status,
         shape.reasons,
         quote.source,
         quote.version,
-        rounded(given, scale),
-        rounded(made, scale),
+        given,
+        made,
         listed,
         lines,
         shape.detail or quote.entry,

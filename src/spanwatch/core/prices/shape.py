@@ -14,6 +14,8 @@ from spanwatch.core.prices.plan import Plan
 from spanwatch.core.prices.units import UNITS, Unit, nearest_priced
 
 Signed = tuple[tuple[int, int], ...]  # (index of a reported count, how often it is added)
+Weights = tuple[Signed, Signed, Signed]
+_DIRECTIONS = ("input", "output", None)
 
 
 NOT_REPORTED = "no usage was reported"
@@ -23,13 +25,17 @@ NOT_REPORTED = "no usage was reported"
 class Shape:
     """`rows` gives each billed unit's place in the plan and its terms; the rest says what the cost is worth.
 
-    `weights` is the same for each band of prices, by reported count: what one of it adds to the cost, to that of the
-    input and to that of the output. `remainders` are the rows that can come out negative where no count is.
+    `weights` is the same for each band of prices, by reported count: what one of it adds to the cost, of the input, of
+    the output and of neither. `fee` is what each call adds, and `scale` of these make a nano-USD. `wholes` are the
+    counts that are no part of another, `remainders` the rows that can come out negative where no count is.
     """
 
     rows: tuple[tuple[int, Signed], ...]
-    weights: tuple[tuple[tuple[int, int, int, int], ...], ...]
-    remainders: tuple[tuple[int, Signed], ...]
+    weights: tuple[Weights, ...]
+    fee: int
+    scale: int
+    wholes: tuple[int, ...]
+    remainders: tuple[Signed, ...]
     size: Signed  # total input tokens: what tiers are compared with
     cached: Signed  # tokens read from and written to cache
     nested: tuple[tuple[int, int], ...]  # (index of a part, index of its whole): a part may not exceed its whole
@@ -58,10 +64,15 @@ def shape_of(plan: Plan, names: Sequence[str], marks: Sequence[object]) -> Shape
     status, reasons, detail = _worth(plan, [unit for _, unit in known], used, strange)
     rows = tuple((plan.units.index(unit), tuple(terms.items())) for unit, terms in billed.items() if terms)
     nested = tuple((i, j) for i, part in known if marks[i] for j, unit in known if unit.contains(part))
+    weights = tuple(_weights(plan, rows, band) for band in range(len(plan.bands)))
+    nano = _whole(plan, weights)
     return Shape(
         rows=rows,
-        weights=tuple(_weights(plan, rows, band) for band in range(len(plan.bands))),
-        remainders=tuple(row for row in rows if not _proven(row[1], marks, nested)),
+        weights=tuple(_divided(band, nano) for band in weights),
+        fee=plan.per_request // nano,
+        scale=plan.scale // nano,
+        wholes=tuple(sorted({i for _, terms in rows for i, _ in terms} - {part for part, _ in nested})),
+        remainders=tuple(terms for _, terms in rows if not _proven(terms, marks, nested)),
         size=tuple(sums.get(UNITS["input_tokens"], {}).items()),
         cached=_cached(sums),
         nested=nested,
@@ -71,16 +82,26 @@ def shape_of(plan: Plan, names: Sequence[str], marks: Sequence[object]) -> Shape
     )
 
 
-def _weights(plan: Plan, rows: Sequence[tuple[int, Signed]], band: int) -> tuple[tuple[int, int, int, int], ...]:
+def _whole(plan: Plan, weights: Sequence[Weights]) -> int:
+    """A nano-USD, where all prices are whole ones: then nothing is rounded later, and the numbers are small; else 1."""
+    amounts = [weight for band in weights for terms in band for _, weight in terms]
+    return 1 if any(amount % plan.scale for amount in (plan.per_request, *amounts)) else plan.scale
+
+
+def _divided(band: Weights, by: int) -> Weights:
+    given, made, neither = (tuple((index, weight // by) for index, weight in terms) for terms in band)
+    return given, made, neither
+
+
+def _weights(plan: Plan, rows: Sequence[tuple[int, Signed]], band: int) -> Weights:
     """Sums of rows are sums of counts: each count with what its unit costs in all the rows that it stands in."""
-    found: dict[int, list[int]] = {}
+    found: tuple[dict[int, int], ...] = tuple({} for _ in _DIRECTIONS)
     for place, terms in rows:
-        rate, direction = plan.bands[band][place], plan.directions[place]
+        weights = found[_DIRECTIONS.index(plan.directions[place])]
         for index, sign in terms:
-            weight = found.setdefault(index, [0, 0, 0])
-            for at, counts in enumerate((True, direction == "input", direction == "output")):
-                weight[at] += sign * rate * counts
-    return tuple((index, *weights) for index, weights in found.items())  # type: ignore[misc]  # three weights
+            weights[index] = weights.get(index, 0) + sign * plan.bands[band][place]
+    given, made, neither = (tuple(weights.items()) for weights in found)
+    return given, made, neither
 
 
 def _proven(terms: Signed, marks: Sequence[object], nested: Sequence[tuple[int, int]]) -> bool:
