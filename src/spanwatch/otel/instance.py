@@ -28,7 +28,7 @@ from spanwatch.otel.telemetry import Telemetry
 from spanwatch.otel.version import VERSION
 from spanwatch.store import forks
 
-FAREWELL, FAREWELL_S = 0.15, 0.3  # of the time at the end, what the interpreter itself takes to go
+FAREWELL, FAREWELL_S = 0.25, 0.5  # of the time at the end, what the interpreter itself takes to go
 _AGENTS = "spanwatch.otel.agents_sdk"
 _logger = logging.getLogger("spanwatch")
 
