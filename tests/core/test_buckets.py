@@ -6,7 +6,7 @@ from bisect import bisect_left
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -57,11 +57,20 @@ def test_the_value_of_an_exponential_histogram_is_that_of_prometheus(case):
     assert found.value == pytest.approx(case["want"], rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.parametrize("scale", [0, 1, 3, 5, 8])
+def test_the_end_of_an_exponential_bucket_is_not_beyond_it(scale):
+    for index in range(-300, 300):
+        for sides in (((index, 1.0),), ()), ((), ((index, 1.0),)):
+            found = quantile(1.0, Exponential(scale, 0.0, 0.0, *sides))
+            assert found.low <= found.value <= found.high
+
+
 @given(
     values=st.lists(st.floats(0, 1e6), min_size=1, max_size=200),
     bounds=st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=20, unique=True).map(sorted),
     rank=RANKS,
 )
+@example(values=[2.0, 262147.0], bounds=[1.3740572378446814, 262146.02220523806], rank=0.5)  # rounding is not beyond
 def test_the_exact_percentile_lies_within_the_bounds(values, bounds, rank):
     found = quantile(rank, bucketed(values, bounds))
     assert found.low <= exact(values, rank) <= found.high

@@ -128,7 +128,7 @@ def _of_explicit(q: float, buckets: Explicit) -> Quantile | None:
     start = buckets.bounds[index - 1] if index else 0.0
     before = cumulative[index - 1] if index else 0.0
     value = start + (end - start) * ((rank - before) / buckets.counts[index])
-    return Quantile(value, start, end)
+    return Quantile(min(value, end), start, end)  # rounded, it may lie beyond
 
 
 def _of_exponential(q: float, buckets: Exponential, *, from_above: bool) -> Quantile | None:
@@ -152,10 +152,12 @@ def _of_exponential(q: float, buckets: Exponential, *, from_above: bool) -> Quan
 def _between(bucket: _Bucket, share: float) -> float:
     low, high = bucket.low, bucket.high
     if low > 0:
-        return float(low * (high / low) ** share)
-    if high < 0:
-        return float(high * (low / high) ** (1 - share))
-    return low + (high - low) * share
+        value = float(low * (high / low) ** share)
+    elif high < 0:
+        value = float(high * (low / high) ** (1 - share))
+    else:
+        value = low + (high - low) * share
+    return min(max(value, low), high)  # rounded, it may lie beyond
 
 
 def _in_order(buckets: Buckets) -> Iterator[_Bucket]:
