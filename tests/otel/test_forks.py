@@ -13,6 +13,8 @@ from spanwatch.core.budgets import Budget
 from spanwatch.core.call import Call
 from spanwatch.otel.budgets.gauges import Gauges
 from spanwatch.otel.counted import Counted
+from spanwatch.otel.desk import Desk
+from spanwatch.otel.feedback.gate import Gate, rules_from
 from spanwatch.otel.frames import Frame, Frames
 from spanwatch.otel.instance import Instance
 from spanwatch.otel.monitor import AgentMonitor
@@ -25,6 +27,8 @@ made, use = {
     "counted": lambda: (Counted(), lambda it: it.first("c")),
     "frames": lambda: (Frames(), lambda it: it._roll_up(Frame(lambda: None, None), Totals.add_tool)),
     "twins": lambda: (Twins(lambda: 0), lambda it: it.counted(CALL, None)),
+    "gate": lambda: (Gate(rules_from(["*"], "10/1m", 1024)), lambda it: it.refused("POST", {}, "client")),
+    "desk": lambda: (Desk(alone=True), lambda it: it.recent("response")),
     "monitor": lambda: (AgentMonitor("bot"), lambda it: it.monitor_response(it.monitor_request("hello"))),
 }[sys.argv[1]]()
 held, over = threading.Event(), threading.Event()
@@ -47,7 +51,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-@pytest.mark.parametrize("held", ["gauges", "instance", "counted", "frames", "twins", "monitor"])
+@pytest.mark.parametrize("held", ["gauges", "instance", "counted", "frames", "twins", "gate", "desk", "monitor"])
 def test_a_child_is_not_stopped_by_a_lock_that_a_thread_of_its_parent_held(held):
     subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM, held], check=True, timeout=60)
 

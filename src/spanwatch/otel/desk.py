@@ -17,7 +17,7 @@ from spanwatch.core.call import Call
 from spanwatch.core.errors import ConfigurationError
 from spanwatch.core.feedback.rating import Target
 from spanwatch.otel.guard import Guard, say
-from spanwatch.store import files
+from spanwatch.store import files, forks
 from spanwatch.store.claims import Claims
 
 KEY_FILE = "feedback.key"
@@ -40,12 +40,12 @@ class Desk:
     def __init__(self, home: Path | None = None, keys: Sequence[bytes] = (), *, alone: bool = False) -> None:
         self.home, self.guard = home, Guard()
         self._keys, self._alone = tuple(keys), alone
-        self._claims = None if home is None else Claims(home)
         self._recent: OrderedDict[str, Target] = OrderedDict()
         self._claimed: OrderedDict[str, None] = OrderedDict()
         self._said: list[float] = []
         self._unsaid = 0
-        self._lock = threading.RLock()  # reentrant: a host finalizer may end a call inside
+        self._renew()
+        forks.around(child=self._renew)
 
     def keys(self) -> tuple[bytes, ...]:
         """The secrets of tokens.
@@ -118,9 +118,9 @@ class Desk:
         if self._claims is not None:
             self._claims.close()
 
-    def after_fork(self) -> None:
-        """In a child: locks and connections of its own."""
-        self._lock = threading.RLock()
+    def _renew(self) -> None:
+        """At first, and in a forked child: locks and connections of its own."""
+        self._lock = threading.RLock()  # reentrant: a host finalizer may end a call inside
         self._claims = None if self.home is None else Claims(self.home)
 
 

@@ -297,7 +297,6 @@ class Runtime:
             self.door.after_fork()
         if self.budgets is not None:
             self.budgets.after_fork()
-        self.desk.after_fork()
         self._alerting.after_fork()
         if self.live is not None:
             self.live.renew()

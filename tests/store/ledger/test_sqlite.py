@@ -178,3 +178,18 @@ def test_a_fork_closes_the_file_and_both_sides_open_it_again(ledger):
         os._exit(0 if ledger._db is None and ledger._left_behind == [] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert ledger.standing(counter()).tally.spent_nano == 1
+
+
+def test_two_threads_that_fork_at_once_leave_the_ledger_usable_though_one_waited_in_vain(tmp_path):
+    ledger = SQLiteLedger(tmp_path / "home", busy_s=0.2)  # not closed, which would wait for ever where this fails
+
+    def fork():
+        ledger._before_fork()
+        ledger._after_in_parent()
+
+    ledger._before_fork()
+    other = threading.Thread(target=fork)
+    other.start()
+    other.join(10)
+    ledger._after_in_parent()
+    assert ledger.settle([claim(1)], call_id(), NOW).first

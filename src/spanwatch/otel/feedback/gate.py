@@ -19,6 +19,7 @@ from spanwatch.core.durations import seconds
 from spanwatch.core.feedback.tokens import TokenError, is_token
 from spanwatch.otel.feedback.giving import feedback
 from spanwatch.otel.guard import Guard
+from spanwatch.store import forks
 
 MAX_BYTES = 65_536
 MAX_AGE_S = 600  # how long a browser may remember that it may ask
@@ -74,7 +75,8 @@ class Gate:
 
     def __init__(self, rules: Rules) -> None:
         self.rules, self._guard = rules, Guard()
-        self._lock = threading.Lock()
+        self._renew()
+        forks.around(child=self._renew)
         self._clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def refused(self, method: str, headers: Mapping[str, str], client: str) -> Answer | None:
@@ -119,6 +121,10 @@ class Gate:
         if origin in self.rules.origins:
             return (("access-control-allow-origin", origin), ("vary", "origin"))
         return (("access-control-allow-origin", _ALL),) if _ALL in self.rules.origins else None
+
+    def _renew(self) -> None:
+        """At first, and in a forked child: another thread of the parent's may hold its lock for ever."""
+        self._lock = threading.Lock()
 
     def _wait(self, client: str) -> float:
         """Seconds until the client may again; 0 when it may now. A bucket of tokens for each client."""

@@ -55,21 +55,23 @@ class SQLiteLedger:
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._steps = 0
+        self._taken: dict[int, list[threading.Lock]] = {}  # by threads that fork just now
         self._left_behind: list[sqlite3.Connection] = []
         forks.around(before=self._before_fork, parent=self._after_in_parent, child=self._after_in_child)
 
     def _before_fork(self) -> None:
         """Close the file: SQLite counts locks per process, and a child would trust in locks that its parent holds."""
-        self._taken = [lock for lock in (self._lock, self._reading) if lock.acquire(timeout=self._busy_s)]
-        if self._lock in self._taken:
+        taken = [lock for lock in (self._lock, self._reading) if lock.acquire(timeout=self._busy_s)]
+        self._taken[threading.get_ident()] = taken
+        if self._lock in taken:
             self._drop()
 
     def _after_in_parent(self) -> None:
-        for lock in self._taken:
+        for lock in self._taken.pop(threading.get_ident(), ()):
             lock.release()
 
     def _after_in_child(self) -> None:
-        self._lock, self._reading = threading.Lock(), threading.Lock()
+        self._lock, self._reading, self._taken = threading.Lock(), threading.Lock(), {}
         if self._db is not None:  # its thread did not let go in time: never used nor closed here
             self._left_behind.append(self._db)
             self._db = None
