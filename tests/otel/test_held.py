@@ -8,7 +8,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from spanwatch.otel import held as module
-from spanwatch.otel.held import Held, attributes_of, dropped, held, scope_of
+from spanwatch.otel.held import Held, attributes_of, dropped, held, hex_of, scope_name, scope_of
 from spanwatch.otel.rebuilt import Rebuilt
 
 LINK = Link(SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1)))
@@ -69,10 +69,10 @@ def test_a_span_without_the_fields_is_asked_by_its_properties(spans):
 
 
 def test_attributes_are_a_copy(spans):
-    found = attributes_of(held(spans[0]))
+    found = attributes_of(spans[0])
     found["more"] = 1
     assert "more" not in spans[0].attributes
-    assert attributes_of(held(ReadableSpan("bare"))) == {}
+    assert attributes_of(ReadableSpan("bare")) == {}
 
 
 def test_what_was_lost_to_limits_is_told_of_copies_too(spans):
@@ -81,6 +81,16 @@ def test_what_was_lost_to_limits_is_told_of_copies_too(spans):
     assert dropped(ReadableSpan("bare", attributes={"a": 1})) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("ids", [(1, 2), (2**128 - 1, 2**64 - 1), (0xABC << 100, 0xDEF), (2**130, 2**70)])
+def test_ids_are_written_in_hex_whatever_made_them(ids):
+    assert hex_of(SpanContext(*ids, is_remote=False)) == (f"{ids[0]:032x}", f"{ids[1]:016x}")
+
+
 def test_a_scope_is_its_name_version_and_schema():
     assert scope_of(InstrumentationScope("s", "1", "u")) == ("s", "1", "u")
     assert scope_of(SimpleNamespace(name="s", version=None, schema_url="")) == ("s", None, "")
+
+
+def test_the_name_of_a_scope_is_empty_where_there_is_none(spans):
+    assert scope_name(spans[0]) == "a scope"
+    assert scope_name(ReadableSpan("bare")) == scope_name(SimpleNamespace(instrumentation_scope=None)) == ""

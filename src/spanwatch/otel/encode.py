@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanContext, StatusCode, format_span_id, format_
 from spanwatch.core.pairs import NotPlain, pairs, text
 from spanwatch.core.records import encode, frame, framed
 from spanwatch.core.redact import MAX_REDACTED, MAX_REDACTED_RECORD, NO_RULES, Redactor, Rules
-from spanwatch.otel.held import Held, dropped, held, scope_of
+from spanwatch.otel.held import Held, dropped, held, hex_of, scope_of
 
 _LONG = 16_384  # characters of all attributes: what is longer is for the sanitiser
 
@@ -34,6 +34,7 @@ class Border:
 
 
 _STANDARD = Border()
+_UNSET = StatusCode.UNSET
 
 
 def span_line(span: ReadableSpan, attributes: Mapping[str, Any], border: Border = _STANDARD) -> bytes:
@@ -47,8 +48,8 @@ def _plain_text(span: Held, attributes: Mapping[str, Any], border: Border) -> st
     context, parent, _, scope, name, began, ended, events, links, kind, status = span
     if context is None or scope is None or began is None or ended is None or type(name) is not str:
         return None
-    trace_id, span_id, _, flags, state, _ = context
-    if state or events or links or status.status_code is not StatusCode.UNSET:
+    _, _, _, flags, state, _ = context
+    if state or events or links or status.status_code is not _UNSET:
         return None
     try:
         called, given = text("n", name), pairs(attributes)
@@ -58,10 +59,11 @@ def _plain_text(span: Held, attributes: Mapping[str, Any], border: Border) -> st
         return None
     if border.rules is not NO_RULES and _may_hold((name, *attributes.values()), border.rules):
         return None
-    above = "" if parent is None else f'"p":"{parent[1]:016x}",'
+    trace_id, span_id = hex_of(context)
+    above = "" if parent is None else f'"p":"{hex_of(parent)[1]}",'
     told = f',"a":{{{given}}}' if given else ""
     return (
-        f'{{"k":"span","t":"{trace_id:032x}","s":"{span_id:016x}",{called},"b":{began},"e":{ended},{above}'
+        f'{{"k":"span","t":"{trace_id}","s":"{span_id}",{called},"b":{began},"e":{ended},{above}'
         f'"fl":{int(flags)},"kd":{kind._value_}{told},"sc":{_scope_text(*scope_of(scope))}}}'
     )
 
@@ -91,7 +93,7 @@ def span_body(span: ReadableSpan, attributes: Mapping[str, Any], border: Border 
         body["ev"] = [[safe.value(e.name), e.timestamp, safe.attributes(e.attributes)] for e in events]
     if links:
         body["l"] = [[*_ids(link.context), safe.attributes(link.attributes)] for link in links]
-    if status.status_code is not StatusCode.UNSET:
+    if status.status_code is not _UNSET:
         body["st"] = [status.status_code.value, safe.value(status.description)]
     if scope is not None:
         body["sc"] = _scope(scope)

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 from opentelemetry.sdk.trace import Span
@@ -20,13 +21,13 @@ from spanwatch.core import names
 from spanwatch.core.attributes import Totals, Value, rollup_attributes, tool_attributes
 from spanwatch.core.call import Call, stated_cost
 from spanwatch.core.dialects import Role, inherited, role_of, tool_of
-from spanwatch.otel.held import Held, attributes_of, held
+from spanwatch.otel.held import attributes_of, place_of
 from spanwatch.store import forks
 
 _ROLLED_UP = (Role.AGENT, Role.WORKFLOW)  # tuples: a set hashes its members, which enumerations are slow at
 _CALLS = (Role.INFERENCE, Role.EMBEDDINGS)
 _APART = (*_ROLLED_UP, *_CALLS, Role.TOOL)  # the spans that calls inside belong to, and not to what is around
-_OTHER = Role.OTHER
+_OTHER, _TOOL = Role.OTHER, Role.TOOL
 _INHERITED = ("agent", "user_id", "conversation_id")
 
 
@@ -57,7 +58,7 @@ class Frame:
         self.donor: Call | None = None
         self.inside: Role | None = None
         self.ended = self.tells = False
-        self.thread = threading.get_ident()  # that it began on
+        self.thread = get_ident()  # that it began on
 
     @property
     def span(self) -> Span | None:
@@ -73,7 +74,7 @@ class Frame:
     def attributes(self) -> Mapping[str, Any]:
         """The span's attributes as they are now."""
         span = self._span()
-        return {} if span is None else attributes_of(held(span))
+        return {} if span is None else attributes_of(span)
 
     @property
     def role(self) -> Role | None:
@@ -129,18 +130,19 @@ class Frames:
         """At first, and in a forked child: another thread of the parent's may hold its lock for ever."""
         self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside a roll-up
 
-    def open(self, span: Span, begun: Held, given: Mapping[str, Any]) -> Frame:
-        """Register a span that has just started with what it holds, and its attributes."""
-        context, parent = begun.context, begun.parent
+    def open(self, span: Span, given: Mapping[str, Any]) -> Frame:
+        """Register a span that has just started, with these attributes."""
+        context, parent = place_of(span)
         span_id = 0 if context is None else context[1]
         found = None if parent is None or parent[2] else self._frames.get(parent[1])
         reference = _Reference(span, self._gone)
         reference.span_id = span_id
         frame = Frame(reference, found)
         self._frames[span_id] = frame
-        if names.OPERATION_NAME in given:
+        operation = given.get(names.OPERATION_NAME)
+        if operation is not None:
             frame.known(role_of(given))
-            if given[names.OPERATION_NAME] == names.INVOKE_AGENT:
+            if operation == names.INVOKE_AGENT:
                 name = given.get(names.AGENT_NAME)
                 frame.agent = name if isinstance(name, str) else frame.agent
         return frame
@@ -174,7 +176,7 @@ class Frames:
 
     def count_tool(self, frame: Frame) -> None:
         """Add a tool call that has ended to the spans around it; two spans for one call of a tool count once."""
-        outer = self.outer(frame, Role.TOOL)
+        outer = self.outer(frame, _TOOL)
         if outer is None or outer.tool != frame.tool:
             self._roll_up(frame, Totals.add_tool, tool_attributes, live=False)
 

@@ -27,6 +27,8 @@ from spanwatch.otel.twins import Twins
 from spanwatch.otel.worker import Added, Measurement, Worker
 
 T = TypeVar("T")
+_ERROR, _REFUSED = CallStatus.ERROR, CallStatus.REFUSED  # an enumeration is slow to ask for its members
+_EMBEDDINGS, _INFERENCE = Role.EMBEDDINGS, Role.INFERENCE
 
 
 class Verdict(NamedTuple):
@@ -104,7 +106,7 @@ class Pipeline:
         if duplicate:
             found[names.CALL_DUPLICATE] = True
             return found
-        if self._details is not None or known.status is CallStatus.ERROR:
+        if self._details is not None or known.status is _ERROR:
             self._tell(NonRecordingSpan(context), known)
         usage, cost = known.usage, known.cost
         if usage is not None and usage is not call.usage and usage != call.usage:
@@ -143,16 +145,16 @@ class Pipeline:
             self.guard.run("an observer", observer, after)
 
     def _decide(self, context: SpanContext, call: Call, tags: Sequence[str] = ()) -> Verdict:
-        if not self._counted.first(call.call_id):
+        frame = self.frames.of(context[1])
+        if frame.ended if frame is not None else not self._counted.first(call.call_id):
             return Verdict(call)
-        frame = self.frames.of(context.span_id)
         further: dict[str, Any] = {}
         if frame is not None:
             frame.ended = True
             further = self.frames.inherited(frame, call)
             if call.scope == names.SCOPE and frame.agent is not None:  # by the spans: nearer than by the context
                 further["agent"] = frame.agent
-        if call.status is CallStatus.REFUSED:
+        if call.status is _REFUSED:
             call = replace(call, **further)
             self._keep(call)
             return Verdict(call)
@@ -168,7 +170,7 @@ class Pipeline:
         further: dict[str, Any],
         tags: Sequence[str] = (),
     ) -> Verdict:
-        role = Role.EMBEDDINGS if call.operation == names.EMBEDDINGS else Role.INFERENCE
+        role = _EMBEDDINGS if call.operation == names.EMBEDDINGS else _INFERENCE
         if frame is not None:
             outer = self.frames.outer(frame, role)
             if outer is not None:
@@ -291,7 +293,7 @@ class Pipeline:
         """The log events of a call; a cancelled one is no failure."""
         if self._details is not None:
             self.guard.run("reporting a call", self._details, call, span)
-        if call.status is CallStatus.ERROR:
+        if call.status is _ERROR:
             self.guard.run("reporting an exception", self._report, span, call, error, extra)
 
     def _report(

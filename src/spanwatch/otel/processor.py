@@ -19,13 +19,13 @@ from spanwatch.otel.delivery.lane import Lane
 from spanwatch.otel.encode import Border, log_body, outline_body, span_body, span_line
 from spanwatch.otel.frames import Frame
 from spanwatch.otel.guard import Guard
-from spanwatch.otel.held import Held, attributes_of, held, scope_of
+from spanwatch.otel.held import Held, attributes_of, held, hex_of, scope_name, scope_of
 from spanwatch.otel.journal import Journal
 from spanwatch.otel.pipeline import Pipeline
 from spanwatch.otel.rebuilt import Rebuilt, discreet
 
 _SAMPLED = TraceFlags.SAMPLED
-_CALLS = (Role.INFERENCE, Role.EMBEDDINGS)
+_CALLS, _TOOL, _ERROR = (Role.INFERENCE, Role.EMBEDDINGS), Role.TOOL, StatusCode.ERROR
 _NOTHING: Mapping[str, Any] = {}
 _INNER = names.SCOPE + "."
 _TOLD = frozenset({names.INVOKE_AGENT, names.INVOKE_WORKFLOW})  # of ours: who ends them tells their tool calls
@@ -76,14 +76,15 @@ class CallProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Count, journal, pass on."""
         found = held(span)
-        given = said = attributes_of(found)
+        given: Mapping[str, Any] = attributes_of(span)
+        said = given
         try:
             further = self._read(found, given)
             if further:
                 said = {**given, **further}
         except Exception as error:  # noqa: BLE001 (see above)
             self._guard.failed("reading a span", error)
-        if self._engine_scope is not None and _scope(found).startswith(self._engine_scope):
+        if self._engine_scope is not None and scope_name(span).startswith(self._engine_scope):
             quiet = self._guard.run("keeping content off", discreet, span, said, content_on=self._content_on)
             if quiet is None:
                 return
@@ -114,14 +115,13 @@ class CallProcessor(SpanProcessor):
         return done
 
     def _start(self, span: Span, parent_context: Context | None) -> None:
-        found, frame = held(span), None
-        given = attributes_of(found)
+        given, frame = attributes_of(span), None
         try:
-            frame = self._frames.open(span, found, given)
+            frame = self._frames.open(span, given)
         except Exception as error:  # noqa: BLE001 (it is stamped all the same)
             self._guard.failed("starting a span", error)
         operation = given.get(names.OPERATION_NAME)
-        if operation not in _STAMPED or not _ours(found):
+        if operation not in _STAMPED or not _ours(scope_name(span)):
             stamp(span, given, parent_context, None if frame is None else frame.agent)
         elif frame is not None:
             frame.tells = operation in _TOLD
@@ -148,8 +148,9 @@ class CallProcessor(SpanProcessor):
 
     def _none(self, frame: Frame | None, span: Held, attributes: Mapping[str, Any]) -> None:
         """A GenAI span that is no call after all, perhaps against what it said at its start."""
-        if not _ours(span) and not is_recognised(attributes, span.name):
-            self._pipeline.unrecognised(_scope(span))
+        scope = "" if span.scope is None else scope_of(span.scope)[0]
+        if not _ours(scope) and not is_recognised(attributes, span.name):
+            self._pipeline.unrecognised(scope)
         if frame is not None and frame.role in _CALLS:
             frame.known(role_of(attributes, span.name))
             if frame.donor is not None:
@@ -160,15 +161,15 @@ class CallProcessor(SpanProcessor):
         """An agent, workflow, tool or retrieval has ended."""
         if frame is not None:
             frame.ended = True
-            if frame.role is Role.TOOL:
+            if frame.role is _TOOL:
                 self._frames.count_tool(frame)
 
     def _keep(self, span: ReadableSpan, found: Held, attributes: Mapping[str, Any], keeper: Journal | Lane) -> None:
-        if self._lane is not None and self._lane.only_scope not in (None, _scope(found)):
+        if self._lane is not None and self._lane.only_scope not in (None, scope_name(span)):
             if self._journal is None:
                 return
             keeper = self._journal
-        if not self._whole and not _ours(found) and not is_genai(attributes, found.name):
+        if not self._whole and not _ours(scope_name(span)) and not is_genai(attributes, found.name):
             keeper.append("span", outline_body(span, self._border))
             return
         try:
@@ -200,36 +201,31 @@ class LogProcessor(LogRecordProcessor):
         self._keeper.append("log", log_body(record, self._border))
 
 
-def _scope(span: Held) -> str:
-    return "" if span.scope is None else scope_of(span.scope)[0]
-
-
-def _ours(span: Held) -> bool:
-    name = _scope(span)
-    return name == names.SCOPE or name.startswith(_INNER)
+def _ours(scope: str) -> bool:
+    return scope == names.SCOPE or scope.startswith(_INNER)
 
 
 def _facts(span: Held, attributes: Mapping[str, Any], context: SpanContext) -> tuple[SpanFacts, str]:
     """A foreign span as plain data, and an id for the call that it may stand for."""
     _, parent, _, scope, name, began, ended, events, _, _, status = span
-    trace, own, _, flags, _, _ = context
-    trace_id, span_id, started = f"{trace:032x}", f"{own:016x}", began or 0
+    trace_id, span_id = hex_of(context)
+    started = began or 0
     seen = events or None
-    facts = new_facts(
+    facts = (
         name,
         attributes,
         started,
         ended or started,
-        status.status_code is StatusCode.ERROR,
+        status.status_code is _ERROR,
         None if seen is None else _exception_type(seen),
         trace_id,
         span_id,
-        None if parent is None else f"{parent[1]:016x}",
-        bool(flags & _SAMPLED),
+        None if parent is None else hex_of(parent)[1],
+        bool(context[3] & _SAMPLED),
         "" if scope is None else scope_of(scope)[0],
         None if seen is None else _first_chunk(seen),
     )
-    return facts, trace_id[16:] + span_id
+    return new_facts(facts), trace_id[16:] + span_id
 
 
 def _first_chunk(events: Sequence[Event]) -> int | None:

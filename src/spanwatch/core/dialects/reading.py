@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 from spanwatch.core import names
 from spanwatch.core.call import USAGE_FIELDS
 from spanwatch.core.dialects import conventions, frameworks, mcp, openinference, openllmetry
-from spanwatch.core.dialects.values import MOST, Attributes, Fields, Table, provider, read, text, texts
+from spanwatch.core.dialects.values import MOST, Attributes, Fields, Row, Table, read
 
 Further = Callable[[Attributes], Fields]
 _SETS = 256  # of names that spans had together, and that are remembered: an instrumentation has a handful
 _MEANINGS = 32  # of values that spans with the same names had, remembered: a program asks a handful of models
-_TEXTUAL = frozenset({text, texts, provider})  # to them equal values are the same; to `flag` 1 is not True
-_OWN = frozenset({"response_id", "user_id", "conversation_id"})  # texts that nearly every call has others of
+_OWN = frozenset(
+    {"response_id", "user_id", "conversation_id", "time_to_first_chunk_s"}
+)  # texts that nearly every call has others of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +101,9 @@ def merged(attributes: Attributes) -> tuple[Fields, Fields]:
         if few is not None:
             values = few(attributes)
             try:
-                call = {**known(values), **call}
+                call = {**known(*values), **call}
             except TypeError:  # a value has no hash
-                call = {**known.__wrapped__(values), **call}
+                call = {**known.__wrapped__(*values), **call}
         for field, attribute, convert in fields:
             if field not in call:
                 value = convert(attributes[attribute])
@@ -142,7 +143,7 @@ class _Part(NamedTuple):
 def _spoken(present: frozenset[str]) -> tuple[_Part, ...]:
     """What is to be read of a span that has these of the names we know."""
     found: list[_Part] = []
-    rows: list[tuple[str, str, Callable[[Any], Any]]] = []
+    rows: list[Row] = []
     for dialect in DIALECTS:
         if dialect.mark is None or dialect.mark in present:
             rows += [row for row in dialect.table if row[1] in present]
@@ -152,14 +153,21 @@ def _spoken(present: frozenset[str]) -> tuple[_Part, ...]:
     return (*found, _part(rows, None)) if rows else tuple(found)
 
 
-def _part(rows: Sequence[tuple[str, str, Callable[[Any], Any]]], further: Further | None) -> _Part:
-    few = tuple(row for row in rows if row[2] in _TEXTUAL and row[0] not in _OWN)
+def _part(rows: Sequence[Row], further: Further | None) -> _Part:
     counts = tuple(row for row in rows if row[0] in _UNITS)
-    fields = tuple(row for row in rows if row not in few and row not in counts)
+    fields = tuple(row for row in rows if row[0] in _OWN)
+    alike = tuple(row for row in rows if row not in counts and row not in fields)
 
-    @lru_cache(_MEANINGS)
-    def known(values: Any) -> Fields:
-        stated = {few[0][1]: values} if len(few) == 1 else dict(zip((name for _, name, _ in few), values, strict=True))
-        return read(stated, few)
+    @lru_cache(_MEANINGS, typed=True)  # to `flag` 1 is not True
+    def known(*values: Any) -> Fields:
+        return read(dict(zip((name for _, name, _ in alike), values, strict=True)), alike)
 
-    return _Part(itemgetter(*(name for _, name, _ in few)) if few else None, known, fields, counts, further)
+    return _Part(_values_of(alike), known, fields, counts, further)
+
+
+def _values_of(rows: Sequence[Row]) -> Callable[[Attributes], tuple[Any, ...]] | None:
+    """What gets the attributes of rows in one go."""
+    attributes = [attribute for _, attribute, _ in rows]
+    if len(attributes) == 1:
+        return lambda found: (found[attributes[0]],)
+    return itemgetter(*attributes) if attributes else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
+from typing import Any, NamedTuple
 
 from spanwatch.core import names
 from spanwatch.core.call import Call, CallStatus, new_call, new_usage
@@ -11,7 +13,6 @@ from spanwatch.core.dialects import bedrock, frameworks, openinference, openllme
 from spanwatch.core.dialects.conventions import INHERITED
 from spanwatch.core.dialects.reading import merged, operation_of
 from spanwatch.core.dialects.values import Attributes, Fields, read, text
-from spanwatch.core.frozen import maker
 from spanwatch.core.providers import EXCLUSIVE_SCOPES
 
 
@@ -26,8 +27,7 @@ class Role(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class SpanFacts:
+class SpanFacts(NamedTuple):
     """A finished foreign span as plain data. Times are UNIX nanoseconds, ids lower-case hex."""
 
     name: str
@@ -44,7 +44,7 @@ class SpanFacts:
     first_chunk_ns: int | None = None
 
 
-new_facts = maker(SpanFacts)
+new_facts: Callable[[tuple[Any, ...]], SpanFacts] = partial(tuple.__new__, SpanFacts)  # of all fields, in their order
 
 
 def is_genai(attributes: Attributes | None, name: str = "") -> bool:
@@ -80,8 +80,8 @@ def is_recognised(attributes: Attributes, name: str = "") -> bool:
 
 def read_call(span: SpanFacts, call_id: str) -> Call | None:
     """The model call that a foreign span stands for, or None when it is none that has a price."""
-    attributes, scope = span.attributes, span.scope
-    operation = operation_of(attributes, span.name)
+    name, attributes, started, ended, failed, _, trace_id, span_id, parent, sampled, scope, first_chunk = span
+    operation = operation_of(attributes, name)
     if operation not in names.PRICED_OPERATIONS:
         return None
     known, usage = merged(attributes)
@@ -89,20 +89,20 @@ def read_call(span: SpanFacts, call_id: str) -> Call | None:
         _include(known, usage, bedrock.doubts(scope, attributes))
     elif (scope.partition(".")[0], known.get("provider")) in EXCLUSIVE_SCOPES:
         _include(known, usage)
-    if span.failed or "error_type" in known:
+    if failed or "error_type" in known:
         known["status"], known["error_type"] = _outcome(span, known.get("error_type"))
-    if span.first_chunk_ns is not None and span.first_chunk_ns >= span.started_ns:
-        known.setdefault("time_to_first_chunk_s", (span.first_chunk_ns - span.started_ns) / 1e9)
+    if first_chunk is not None and first_chunk >= started:
+        known.setdefault("time_to_first_chunk_s", (first_chunk - started) / 1e9)
     return new_call(
-        call_id=call_id,
-        operation=operation,
-        started_ns=span.started_ns,
-        ended_ns=span.ended_ns,
+        call_id,
+        operation,
+        started,
+        ended,
         usage=new_usage(**usage) if usage else None,
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_span_id=span.parent_span_id,
-        sampled=span.sampled,
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_span_id=parent,
+        sampled=sampled,
         scope=scope,
         **known,
     )

@@ -13,7 +13,8 @@ from spanwatch.core.money import to_nano
 
 Attributes = Mapping[str, Any]
 Fields = dict[str, Any]  # fields of Call, and units of Usage
-Table = tuple[tuple[str, str, Callable[[Any], Any]], ...]  # field, attribute, conversion
+Row = tuple[str, str, Callable[[Any], Any]]  # field, attribute, conversion
+Table = tuple[Row, ...]
 MOST = 1 << 62  # a count beyond it is damage, and no database column holds it
 _LONGEST_JSON = 65_536  # characters of an attribute that is read as JSON
 _LONGEST_URL = 1_024

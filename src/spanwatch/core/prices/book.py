@@ -26,6 +26,7 @@ _QUARTER_S = 900
 _QUARTER_NS = _QUARTER_S * 10**9
 _LAST_QUARTER = 4_000_000_000 // _QUARTER_S  # in 2096: a clock beyond is wrong, and datetime ends
 _NO_TERMS, _NO_USAGE = Terms(), Usage()
+_REFUSED = CallStatus.REFUSED  # an enumeration is slow to ask for its members
 Context = tuple[tuple[str, Any], ...]
 
 
@@ -84,7 +85,7 @@ class PriceBook:
 
     def price_call(self, call: Call) -> Cost:
         """What a call costs: as the server states it, else by the model that answered, else by the one requested."""
-        if call.status is CallStatus.REFUSED:
+        if call.status is _REFUSED:
             return _unknown(CostReason.NOT_BILLED, "the call was refused before it reached the provider")
         stated = call.provider_cost_nano_usd
         if stated:
@@ -111,11 +112,12 @@ class PriceBook:
         usage = _NO_USAGE if call.usage is None else call.usage
         if not model or len(model) > MAX_NAME:
             return _nameless(usage, model)
-        said = (call.price_context, call.server_address, call.scope, call.provider)
+        context, host, scope, provider = call.price_context, call.server_address, call.scope, call.provider
+        quarter = call.started_ns // _QUARTER_NS
         try:
-            terms, plan = self._planned(*said, model, call.started_ns // _QUARTER_NS)
+            terms, plan = self._planned(context, host, scope, provider, model, quarter)
         except TypeError:  # a value in the context has no hash
-            terms, plan = self._found_plan(*said, model, call.started_ns // _QUARTER_NS)
+            terms, plan = self._found_plan(context, host, scope, provider, model, quarter)
         return _applied(plan, terms, usage, call.duration_s)
 
     def _found_plan(  # noqa: PLR0917 (an argument is a part of the key that it is remembered by)

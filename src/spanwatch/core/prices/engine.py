@@ -19,6 +19,7 @@ _NANO = 10**9
 MAX_SHAPES = 64  # reported-unit sets remembered per plan; real traffic shows a handful
 
 _fields = attrgetter(*USAGE_FIELDS)
+_UNKNOWN = CostStatus.UNKNOWN  # an enumeration is slow to ask for its members
 _INPUT = USAGE_FIELDS.index("input_tokens")
 Counts = Sequence[Any]
 Exact = int | Fraction
@@ -77,7 +78,7 @@ def _sum(terms: Signed, values: Counts) -> Count:
 
 
 def _apply(plan: Plan, shape: Shape, names: Sequence[str], values: Counts, *, lines: bool) -> Cost:
-    if shape.status is CostStatus.UNKNOWN:
+    if shape.status is _UNKNOWN:
         return Cost(None, shape.status, shape.reasons, detail=shape.detail)
     for part, whole in shape.nested:
         if not 0 <= values[part] <= values[whole]:

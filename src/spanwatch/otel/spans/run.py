@@ -33,6 +33,7 @@ from spanwatch.store.forks import PROCESS
 OK, ERROR, CANCELLED, REFUSED = "ok", "error", "cancelled", "refused"
 
 GUARD = Guard()
+_FAILED = StatusCode.ERROR
 Reading = Callable[[Content], Attributes]
 
 
@@ -190,7 +191,7 @@ class Run:
     def _stated(self) -> tuple[str, str | None]:
         """How it ended by what the application put on the span: an error status is a failure without an exception."""
         status = getattr(self.span, "status", None)
-        if status is None or status.status_code is not StatusCode.ERROR:
+        if status is None or status.status_code is not _FAILED:
             return OK, None
         stated = (getattr(self.span, "attributes", None) or {}).get(names.ERROR_TYPE)
         return ERROR, stated if isinstance(stated, str) else names.ERROR_OTHER
