@@ -262,7 +262,11 @@ class Pipeline:
         self._worker.defer(count)
 
     def _priced(self, call: Call) -> Call:
-        return priced(call, self.guard.run("pricing a call", self._price, call))
+        try:
+            return priced(call, self._price(call))
+        except Exception as error:  # noqa: BLE001 (the guard's work without its call: this is on every call's path)
+            self.guard.failed("pricing a call", error)
+            return priced(call, None)
 
     def _keep(self, call: Call) -> None:
         if self.journal is not None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from spanwatch.core import names
 from spanwatch.core.call import Call
@@ -20,12 +19,7 @@ from spanwatch.store import forks
 KEPT = 256
 
 
-@dataclass(slots=True)
-class _Counted:
-    call: Call
-    thread: int | None
-    until_ns: int
-    scopes: set[str] = field(default_factory=set)  # that reported it
+_Kept = tuple[Call, int | None, int]  # a call, the thread that its span began on, and until when it lasted
 
 
 class Twins:
@@ -33,7 +27,8 @@ class Twins:
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
-        self._calls: deque[_Counted] = deque(maxlen=KEPT)
+        self._calls: deque[_Kept] = deque(maxlen=KEPT)
+        self._told: deque[tuple[str, str]] = deque(maxlen=4 * KEPT)  # calls, and by whom else they were reported
         self._scopes: set[str] = set()
         self._renew()
         forks.around(child=self._renew)
@@ -46,7 +41,7 @@ class Twins:
         """Remember a call that was counted, in the order of their ends."""
         with self._lock:
             self._scopes.add(call.scope)
-            self._calls.append(_Counted(call, thread, max(self._clock(), call.ended_ns), {call.scope}))
+            self._calls.append((call, thread, max(self._clock(), call.ended_ns)))
 
     def of(self, call: Call, thread: int | None) -> Call | None:
         """The counted call that this one repeats, or None."""
@@ -55,26 +50,28 @@ class Twins:
                 return None
             until_ns = max(self._clock(), call.ended_ns)
             for known in reversed(self._calls):
-                if known.until_ns < call.started_ns:
+                other, _, other_until_ns = known
+                if other_until_ns < call.started_ns:
                     return None
-                if call.scope not in known.scopes and _same(known, call, thread, until_ns):
-                    known.scopes.add(call.scope)
-                    return known.call
+                told = other.call_id, call.scope
+                if other.scope != call.scope and _same(known, call, thread, until_ns) and told not in self._told:
+                    self._told.append(told)
+                    return other
         return None
 
 
-def _same(known: _Counted, call: Call, thread: int | None, until_ns: int) -> bool:
-    other = known.call
+def _same(known: _Kept, call: Call, thread: int | None, until_ns: int) -> bool:
+    other, other_thread, other_until_ns = known
     if (other.operation == names.EMBEDDINGS) != (call.operation == names.EMBEDDINGS):
         return False
     if other.response_id and call.response_id and other.response_id != call.response_id:
         return False
-    inside = call.started_ns <= other.started_ns and known.until_ns <= until_ns
-    around = other.started_ns <= call.started_ns < known.until_ns
+    inside = call.started_ns <= other.started_ns and other_until_ns <= until_ns
+    around = other.started_ns <= call.started_ns < other_until_ns
     if not (inside or around) or not _of_one_model(other, call):
         return False
     alike = _alike(other, call)
-    return alike is True or (alike is None and thread is not None and known.thread == thread)
+    return alike is True or (alike is None and thread is not None and other_thread == thread)
 
 
 def _of_one_model(one: Call, other: Call) -> bool:

@@ -80,7 +80,7 @@ def is_recognised(attributes: Attributes, name: str = "") -> bool:
 
 def read_call(span: SpanFacts, call_id: str) -> Call | None:
     """The model call that a foreign span stands for, or None when it is none that has a price."""
-    name, attributes, started, ended, failed, _, trace_id, span_id, parent, sampled, scope, first_chunk = span
+    name, attributes, started, ended, failed, raised, trace_id, span_id, parent, sampled, scope, first_chunk = span
     operation = operation_of(attributes, name)
     if operation not in names.PRICED_OPERATIONS:
         return None
@@ -90,7 +90,7 @@ def read_call(span: SpanFacts, call_id: str) -> Call | None:
     elif (scope.partition(".")[0], known.get("provider")) in EXCLUSIVE_SCOPES:
         _include(known, usage)
     if failed or "error_type" in known:
-        known["status"], known["error_type"] = _outcome(span, known.get("error_type"))
+        known["status"], known["error_type"] = _outcome(known.get("error_type") or (raised if failed else None))
     if first_chunk is not None and first_chunk >= started:
         known.setdefault("time_to_first_chunk_s", (first_chunk - started) / 1e9)
     return new_call(
@@ -126,9 +126,8 @@ def _include(known: Fields, usage: Fields, further: bedrock.Context = ()) -> Non
     known["price_context"] = (*known.get("price_context", ()), ("convention", "inclusive"), *further)
 
 
-def _outcome(span: SpanFacts, error_type: str | None) -> tuple[CallStatus, str | None]:
+def _outcome(error_type: str | None) -> tuple[CallStatus, str | None]:
     """How a call ended that did not end well."""
-    error_type = error_type or span.exception_type
     if error_type is not None and "cancelled" in error_type.lower():
         return CallStatus.CANCELLED, error_type
     if error_type is not None and error_type.rpartition(".")[2] in _REFUSALS:
