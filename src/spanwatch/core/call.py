@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
-from operator import attrgetter
+from itertools import compress, repeat
+from operator import attrgetter, is_not
 from typing import Any
 
 from spanwatch.core.frozen import fill, maker
@@ -77,8 +78,9 @@ class Usage:
 
     def reported(self) -> dict[str, int | float]:
         """Every known count by unit name."""
-        known = {name: value for name in USAGE_FIELDS if (value := getattr(self, name)) is not None}
-        return {**known, **dict(self.other)}
+        values = _usage_values(self)
+        known = dict(compress(zip(USAGE_FIELDS, values, strict=True), map(is_not, values, repeat(None))))
+        return {**known, **dict(self.other)} if self.other else known
 
     def __bool__(self) -> bool:
         """Whether anything at all is known; an all-None usage is no usage."""
@@ -86,6 +88,7 @@ class Usage:
 
 
 USAGE_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Usage) if field.name != "other")
+_usage_values = attrgetter(*USAGE_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from binascii import crc32
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from operator import attrgetter
+from dataclasses import MISSING, dataclass, fields
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any, Literal
 
 from spanwatch.core.call import USAGE_FIELDS, Call, Cost, Usage
@@ -74,8 +75,8 @@ def unframe(line: bytes) -> dict[str, Any] | None:
 
 def call_body(call: Call) -> dict[str, Any]:
     """A call as the body of a `call` record: fields at their default are left out."""
-    values = zip(_CALL_DEFAULTS, _call_values(call), strict=True)
-    body = {name: value for (name, default), value in values if value is not default and value != default}
+    values = _call_values(call)
+    body: dict[str, Any] = dict(compress(zip(_CALL_NAMES, values, strict=True), map(is_not, values, _CALL_DEFAULTS)))
     if call.usage is not None:
         body["usage"] = call.usage.reported()
     if call.cost is not None:
@@ -91,9 +92,16 @@ def usage_from(reported: dict[str, Any]) -> Usage:
 
 
 def _cost_body(cost: Cost) -> dict[str, Any]:
-    return {name: value for name in _COST_FIELDS if (value := getattr(cost, name)) not in (None, ())}
+    values = _cost_values(cost)
+    return dict(compress(zip(_COST_NAMES, values, strict=True), map(is_not, values, _COST_DEFAULTS)))
 
 
-_CALL_DEFAULTS = tuple((field.name, field.default) for field in fields(Call) if field.name not in {"usage", "cost"})
-_call_values = attrgetter(*(name for name, _ in _CALL_DEFAULTS))
-_COST_FIELDS = tuple(field.name for field in fields(Cost) if field.name != "lines")
+def _fields(kind: type, *without: str) -> tuple[tuple[str, ...], tuple[Any, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Names, defaults and the getter of the fields of a dataclass; what must be given has None as its default."""
+    found = [field for field in fields(kind) if field.name not in without]
+    defaults = tuple(None if field.default is MISSING else field.default for field in found)
+    return tuple(field.name for field in found), defaults, attrgetter(*(field.name for field in found))
+
+
+_CALL_NAMES, _CALL_DEFAULTS, _call_values = _fields(Call, "usage", "cost")
+_COST_NAMES, _COST_DEFAULTS, _cost_values = _fields(Cost, "lines")

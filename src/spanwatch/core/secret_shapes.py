@@ -144,18 +144,21 @@ def sort_of(name: str) -> Sort | None:
     return _sort(name[:_MAX_NAME])
 
 
-_NEEDLES = (
-    *(needle for needle, _ in _KEYS if needle != "gh"),
-    *(f"gh{sort}_" for sort in "pousr"),
+_EVERY = (*(needle for needle, _ in _KEYS if needle != "gh"), *(f"gh{sort}_" for sort in "pousr"))
+_NEEDLES = tuple(  # by a mark that all of them have, so that one question may answer for many; the last have none
+    (mark, tuple(needle for needle in _EVERY if mark in needle and not any(each in needle for each in "_-./"[:at])))
+    for at, mark in enumerate(("_", "-", ".", "/", ""))
 )
 _NAMES = ("pass", "pwd", "secret", "credential", "auth", "cookie", "key", "jwt", "token", "code", "sig")
 
 
 def may_hold(text: str) -> bool:
     """Whether a text may have a secret; False is certain, and costs a few microseconds."""
-    for needle in _NEEDLES:
-        if needle in text:
-            return True
+    for mark, needles in _NEEDLES:
+        if mark in text:
+            for needle in needles:
+                if needle in text:
+                    return True
     named = "=" in text or ":" in text
     lowered = text.lower()
     if "bearer" in lowered or "basic" in lowered:
