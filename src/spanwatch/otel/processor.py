@@ -76,12 +76,11 @@ class CallProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Count, journal, pass on."""
         found = held(span)
-        given: Mapping[str, Any] = attributes_of(span)
-        said = given
+        given, further = attributes_of(span), _NOTHING
+        said: Mapping[str, Any] = given
         try:
             further = self._read(found, given)
-            if further:
-                said = {**given, **further}
+            given.update(further)
         except Exception as error:  # noqa: BLE001 (see above)
             self._guard.failed("reading a span", error)
         if self._engine_scope is not None and scope_name(span).startswith(self._engine_scope):
@@ -94,7 +93,7 @@ class CallProcessor(SpanProcessor):
                 self._keep(span, found, said, self._keeper)
             except Exception as error:  # noqa: BLE001 (see above)
                 self._guard.failed("journaling a span", error)
-        if self._inner and said is not given:
+        if self._inner and (further or said is not given):
             span = Rebuilt(span, said)
         for processor in self._inner:
             self._guard.run("a span processor", processor.on_end, span)
