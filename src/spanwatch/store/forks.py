@@ -17,7 +17,7 @@ _log = logging.getLogger("spanwatch")
 Method = Callable[[], object]
 
 
-class Held(weakref.ref[Any]):
+class HeldMethod(weakref.ref[Any]):
     """A bound method of an object that somebody else holds. `WeakMethod` fails in its callback when a process ends."""
 
     __slots__ = ("function",)
@@ -28,7 +28,7 @@ class Methods:
     """Bound methods in the order they were added, each until its object is gone. Takes no lock: a child could not."""
 
     def __init__(self) -> None:
-        self._held: dict[int, Held] = {}  # each step on it is atomic, also in a finalizer
+        self._held: dict[int, HeldMethod] = {}  # each step on it is atomic, also in a finalizer
         self._told: set[str] = set()
 
     def __len__(self) -> int:
@@ -37,7 +37,7 @@ class Methods:
     def add(self, method: Method) -> None:
         """Hold a method, weakly."""
         bound = cast("MethodType", method)
-        reference = Held(bound.__self__, self._forget)
+        reference = HeldMethod(bound.__self__, self._forget)
         reference.function = bound.__func__
         self._held[id(reference)] = reference
 
