@@ -6,8 +6,10 @@ import threading
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from spanwatch.core.call import Call, CallStatus, CostReason, CostStatus, Usage
+from spanwatch.core.call import USAGE_FIELDS, Call, CallStatus, CostReason, CostStatus, Usage
 from spanwatch.core.prices import PriceBook
 from spanwatch.core.prices.book import PLANS
 from tests.core.prices.rig import NOON, book_of, nanoseconds, shipped_book, usd
@@ -181,3 +183,26 @@ def test_the_version_names_the_data_and_the_user_s_file():
     assert shipped_book().as_of >= "2026-11-03"
     book = book_of('[[price]]\nmodel = "m"\nfree = true')
     assert book.version.startswith(f"{shipped_book().version} + prices.toml ")
+
+
+@pytest.mark.parametrize(
+    ("counts", "detail"),
+    [
+        ({"input_tokens": -1}, "the parts of input_tokens are 1 more than it, or it is negative"),
+        ({"input_tokens": 10, "cache_read_tokens": -5}, "cache_read_tokens (-5) does not fit in input_tokens (10)"),
+        ({"output_audio_tokens": 10, "output_image_tokens": -5}, "output_image_tokens is negative (-5)"),
+    ],
+)
+def test_a_negative_count_is_named_and_never_priced(counts, detail):
+    found = priced(usage=Usage(**counts))
+    assert (found.nano_usd, found.reason, found.detail) == (None, "inconsistent_usage", detail)
+
+
+MODELS = ["gpt-4o", "gpt-4o-audio-preview", "gpt-image-1", "claude-sonnet-4-5", "gemini-2.5-pro"]
+
+
+@given(st.sampled_from(MODELS), st.dictionaries(st.sampled_from(USAGE_FIELDS), st.sampled_from([-5, 0, 3, 10, 0.5])))
+def test_counts_of_any_sign_have_a_cost_that_is_not_negative_or_none(model, counts):
+    found = priced(provider=None, request_model=model, response_model=model, usage=Usage(**counts))
+    assert found.nano_usd is None or found.nano_usd >= 0
+    assert (found.nano_usd is None) is (found.status is CostStatus.UNKNOWN)

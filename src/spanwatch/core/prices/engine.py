@@ -85,10 +85,10 @@ def _apply(plan: Plan, shape: Shape, names: Sequence[str], values: Counts, *, li
             return inconsistent(f"{names[part]} ({values[part]}) does not fit in {names[whole]} ({values[whole]})")
     for index in shape.wholes:
         if values[index] < 0:
-            return _negative(plan, shape, values)
+            return _negative(plan, shape, names, values)
     for terms in shape.remainders:
         if _sum(terms, values) < 0:
-            return _negative(plan, shape, values)
+            return _negative(plan, shape, names, values)
     band = bisect_left(plan.thresholds, _sum(shape.size, values)) if plan.thresholds else 0
     of_input, of_output, of_neither = shape.weights[band]
     given = made = rest = 0
@@ -104,11 +104,14 @@ def _apply(plan: Plan, shape: Shape, names: Sequence[str], values: Counts, *, li
     return _cost(plan, shape, (total, given, made), _lines(plan, shape, band, values) if lines else ())
 
 
-def _negative(plan: Plan, shape: Shape, values: Counts) -> Cost:
-    """The cost of counts of which a billed one comes out negative."""
-    sums = ((_sum(terms, values), plan.units[place].name) for place, terms in shape.rows)
-    count, name = next(row for row in sums if row[0] < 0)
-    return inconsistent(f"the parts of {name} are {-count} more than it, or it is negative")
+def _negative(plan: Plan, shape: Shape, names: Sequence[str], values: Counts) -> Cost:
+    """The cost of counts of which one is negative, or a billed one comes out so."""
+    for place, terms in shape.rows:
+        count = _sum(terms, values)
+        if count < 0:
+            return inconsistent(f"the parts of {plan.units[place].name} are {-count} more than it, or it is negative")
+    negative = next(index for index in shape.wholes if values[index] < 0)
+    return inconsistent(f"{names[negative]} is negative ({values[negative]})")
 
 
 def _cost(plan: Plan, shape: Shape, amounts: tuple[Exact, Exact, Exact], lines: tuple[CostLine, ...]) -> Cost:
