@@ -22,8 +22,9 @@ def plainly(attributes):
         if dialect.mark is not None and dialect.mark not in attributes:
             continue
         said = read(attributes, dialect.table)
-        if dialect.further is not None and any(part in attributes for part in dialect.parts):
-            said = {**dialect.further(attributes), **said}
+        if any(part in attributes for part in dialect.parts):
+            for asked in (dialect.further, dialect.tokens):
+                said = said if asked is None else {**asked(attributes), **said}
         for field, value in said.items():
             (usage if field in USAGE_FIELDS else call).setdefault(field, value)
     if "service_tier" in call:

@@ -26,49 +26,62 @@ class Dialect:
     """One way to say things about a model call.
 
     `mark` is an attribute that only this dialect sets, None where it is read from every span. `table` says which
-    attribute is which field, the better one first; `further` gives the fields that are more than one attribute, and is
-    asked where one of `parts` is there; `operation` gives the operation by the span's attributes and name, or None.
+    attribute is which field, the better one first; `further` gives the fields of the call that are more than one
+    attribute, `tokens` such units of its usage, and they are asked where one of `parts` is there; `operation` gives the
+    operation by the span's attributes and name, or None.
     """
 
     name: str
     table: Table = ()
     further: Further | None = None
+    tokens: Further | None = None
     parts: tuple[str, ...] = ()
     operation: Callable[[Attributes, str], str | None] | None = None
     mark: str | None = None
 
 
 DIALECTS: tuple[Dialect, ...] = (
-    Dialect("gemini by openllmetry", (), frameworks.gemini, (frameworks.TOTAL,)),
+    Dialect("gemini by openllmetry", tokens=frameworks.gemini, parts=(frameworks.TOTAL,)),
     Dialect("logfire", operation=frameworks.logfire_operation, mark=frameworks.LOGFIRE),
-    Dialect("gen_ai", conventions.CURRENT, conventions.stated_cost, (conventions.STATED_COST,), conventions.operation),
+    Dialect(
+        "gen_ai",
+        conventions.CURRENT,
+        conventions.stated_cost,
+        parts=(conventions.STATED_COST,),
+        operation=conventions.operation,
+    ),
     Dialect("gen_ai 1.37-1.41", conventions.OF_1_41),
     Dialect("gen_ai to 1.36", conventions.OF_1_36),
     Dialect(
         "litellm",
-        (),
-        frameworks.litellm,
-        (frameworks.LITELLM_USAGE,),
-        frameworks.litellm_operation,
-        frameworks.LITELLM,
+        tokens=frameworks.litellm,
+        parts=(frameworks.LITELLM_USAGE,),
+        operation=frameworks.litellm_operation,
+        mark=frameworks.LITELLM,
     ),
-    Dialect("openllmetry", openllmetry.OPENLLMETRY, openllmetry.address, (openllmetry.BASE,), openllmetry.operation),
+    Dialect(
+        "openllmetry",
+        openllmetry.OPENLLMETRY,
+        openllmetry.address,
+        parts=(openllmetry.BASE,),
+        operation=openllmetry.operation,
+    ),
     Dialect(
         "openinference",
         openinference.OPENINFERENCE,
         openinference.asked,
-        openinference.PARAMETERS,
-        openinference.operation,
-        openinference.KIND,
+        parts=openinference.PARAMETERS,
+        operation=openinference.operation,
+        mark=openinference.KIND,
     ),
     Dialect("vercel", frameworks.VERCEL_TABLE, operation=frameworks.vercel_operation, mark=frameworks.VERCEL),
     Dialect(
         "langfuse",
         frameworks.LANGFUSE_TABLE,
-        frameworks.langfuse,
-        (frameworks.LANGFUSE_USAGE,),
-        frameworks.langfuse_operation,
-        frameworks.LANGFUSE,
+        tokens=frameworks.langfuse,
+        parts=(frameworks.LANGFUSE_USAGE,),
+        operation=frameworks.langfuse_operation,
+        mark=frameworks.LANGFUSE,
     ),
     Dialect("pydantic ai", frameworks.PYDANTIC_AI),
     Dialect("mcp", operation=mcp.operation, mark=names.MCP_METHOD),
@@ -97,7 +110,7 @@ def merged(attributes: Attributes) -> tuple[Fields, Fields]:
     """What all dialects read, each from the first that knows it: fields of the call, and units of its usage."""
     call: Fields = {}
     usage: Fields = {}
-    for few, known, fields, counts, further in _spoken(_READ.intersection(attributes)):
+    for few, known, fields, counts, further, tokens in _spoken(_READ.intersection(attributes)):
         if few is not None:
             values = few(attributes)
             try:
@@ -117,8 +130,9 @@ def merged(attributes: Attributes) -> tuple[Fields, Fields]:
                 if value is not None:
                     usage[field] = value
         if further is not None:
-            for field, value in further(attributes).items():
-                (usage if field in _UNITS else call).setdefault(field, value)
+            call = {**further(attributes), **call}
+        if tokens is not None:
+            usage = {**tokens(attributes), **usage}
     tier = call.get("service_tier")
     if tier is not None:
         call["price_context"] = (("service_tier", tier),)
@@ -129,7 +143,7 @@ class _Part(NamedTuple):
     """What is to be read of spans that have the same names: of dialects between which nothing else is asked.
 
     `few` gets the values of attributes that say the same of most calls of a program, `known` what those mean: it
-    remembers that. `fields` and `counts` are of each call its own. All are followed by `further`.
+    remembers that. `fields` and `counts` are of each call its own. All are followed by `further` and `tokens`.
     """
 
     few: Callable[[Attributes], Any] | None
@@ -137,6 +151,7 @@ class _Part(NamedTuple):
     fields: Table
     counts: Table
     further: Further | None
+    tokens: Further | None
 
 
 @lru_cache(_SETS)
@@ -147,13 +162,13 @@ def _spoken(present: frozenset[str]) -> tuple[_Part, ...]:
     for dialect in DIALECTS:
         if dialect.mark is None or dialect.mark in present:
             rows += [row for row in dialect.table if row[1] in present]
-            if dialect.further is not None and present.intersection(dialect.parts):
-                found.append(_part(rows, dialect.further))
+            if present.intersection(dialect.parts):
+                found.append(_part(rows, dialect.further, dialect.tokens))
                 rows = []
-    return (*found, _part(rows, None)) if rows else tuple(found)
+    return (*found, _part(rows)) if rows else tuple(found)
 
 
-def _part(rows: Sequence[Row], further: Further | None) -> _Part:
+def _part(rows: Sequence[Row], further: Further | None = None, tokens: Further | None = None) -> _Part:
     counts = tuple(row for row in rows if row[0] in _UNITS)
     fields = tuple(row for row in rows if row[0] in _OWN)
     alike = tuple(row for row in rows if row not in counts and row not in fields)
@@ -162,7 +177,7 @@ def _part(rows: Sequence[Row], further: Further | None) -> _Part:
     def known(*values: Any) -> Fields:
         return read(dict(zip((name for _, name, _ in alike), values, strict=True)), alike)
 
-    return _Part(_values_of(alike), known, fields, counts, further)
+    return _Part(_values_of(alike), known, fields, counts, further, tokens)
 
 
 def _values_of(rows: Sequence[Row]) -> Callable[[Attributes], tuple[Any, ...]] | None:
