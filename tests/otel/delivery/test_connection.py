@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import threading
 import time
+import zlib
 
 import pytest
 
@@ -209,6 +210,15 @@ def test_a_gzip_bomb_is_inflated_to_4_mib_at_most_and_nothing_of_it_is_kept(serv
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
     answer = to(serve(answering(head.encode() + bomb))).post(b"x")
     assert (answer.body, answer.whole) == (b"", False)
+
+
+@pytest.mark.parametrize("size", [1, 65_535, 65_536, 65_537, 1 << 20, (4 << 20) - 1])
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_a_compressed_answer_below_4_mib_is_whole_however_little_it_is_on_the_wire(serve, size, pack):
+    packed = pack(b"a" * size)
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    answer = to(serve(answering(head.encode() + packed))).post(b"x")
+    assert (answer.body, answer.whole) == (b"a" * size, True)
 
 
 def test_a_redirect_is_an_answer_like_any_other(serve):

@@ -206,6 +206,14 @@ def _inflated(body: bytes, *, whole: bool) -> tuple[bytes, bool]:
     Raises:
         zlib.error: it is not what it says.
     """
-    machine = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    found = machine.decompress(body, MAX_ANSWER)
-    return (found, True) if whole and machine.eof else (b"", False)
+    machine, left = zlib.decompressobj(zlib.MAX_WBITS | 32), body
+    pieces: list[bytes] = []
+    size = 0
+    while not machine.eof and size < MAX_ANSWER:  # a bomb is never put together
+        piece = machine.decompress(left, _PIECE)
+        left = machine.unconsumed_tail
+        if not (piece or left):
+            break
+        pieces.append(piece)
+        size += len(piece)
+    return (b"".join(pieces), True) if whole and machine.eof else (b"", False)
