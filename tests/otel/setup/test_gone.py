@@ -14,7 +14,7 @@ import gc, json, os, threading, time
 import spanwatch
 from spanwatch import Budget
 from spanwatch.otel.runtime import Runtime
-from spanwatch.store.forks import Held
+from spanwatch.store.forks import HeldMethod
 
 def threads():
     return sorted(each.name for each in threading.enumerate() if each.name.startswith("spanwatch"))
@@ -24,7 +24,7 @@ def settled(until_s=10):
     while (gc.collect(), threads())[1] and time.monotonic() < until:
         time.sleep(0.02)
     found = gc.get_objects()
-    return threads(), sum(type(each) is Runtime for each in found), sum(type(each) is Held for each in found)
+    return threads(), sum(type(each) is Runtime for each in found), sum(type(each) is HeldMethod for each in found)
 
 """
 AGAIN = """
