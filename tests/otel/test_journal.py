@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import random
 import shutil
@@ -336,31 +335,32 @@ def test_an_append_costs_the_caller_at_most_40_microseconds(tmp_path):
     assert sorted(took)[len(took) // 2] <= 40e-6
 
 
-def interrupted(action, when):
-    """Do something, with a Ctrl-C at the first step of the journal's code of which `when` is true."""
+class Interrupted:
+    """A lock at whose taking comes a Ctrl-C: just `after`, when nobody has noted yet that it is taken, or before."""
 
-    def step(frame, event, _argument):
-        frame.f_trace_opcodes = True
-        if event == "opcode" and when(frame):
-            sys.settrace(None)
-            raise KeyboardInterrupt
-        return step
+    def __init__(self, lock, *, after):
+        self._lock, self._after, self.calm = lock, after, False
 
-    before = sys.gettrace()
-    sys.settrace(lambda frame, *event: step(frame, *event) if frame.f_code.co_filename.endswith("journal.py") else None)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            action()
-    finally:
-        sys.settrace(before)
+    def acquire(self, *args):
+        if self.calm:
+            return self._lock.acquire(*args)
+        self.calm = True
+        if self._after:
+            assert self._lock.acquire(*args)
+        raise KeyboardInterrupt
+
+    def __getattr__(self, name):
+        return getattr(self._lock, name)
 
 
 @pytest.mark.parametrize("what", ["put", "close"])
 def test_an_interrupt_just_after_the_lock_was_taken_leaves_it_to_other_threads(tmp_path, what):
     journal = Journal(tmp_path, Origin("svc"), new_id)
     journal.append("log", {"n": 0})
-    action = {"put": lambda: journal.append("log", {"n": 1}), "close": journal.close}[what]
-    interrupted(action, lambda _frame: journal._lock._is_owned())
+    journal._lock = Interrupted(journal._lock, after=True)
+    with pytest.raises(KeyboardInterrupt):
+        journal.append("log", {"n": 1}) if what == "put" else journal.close()
+    assert journal._lock.calm
     other = threading.Thread(target=journal.append, args=("log", {"n": 2}), daemon=True)
     other.start()
     other.join(10)
@@ -370,9 +370,10 @@ def test_an_interrupt_just_after_the_lock_was_taken_leaves_it_to_other_threads(t
 
 
 def test_an_interrupt_in_an_append_inside_another_leaves_the_outer_one_its_lock(tmp_path):
-    journal, steps = Journal(tmp_path, Origin("svc"), new_id), itertools.count()
-    with journal._lock:
-        interrupted(
-            lambda: journal.append("log", {"n": 1}), lambda frame: "inside" in frame.f_locals and next(steps) > 2
-        )
-        assert journal._lock._is_owned()
+    journal = Journal(tmp_path, Origin("svc"), new_id)
+    lock = journal._lock
+    with lock:
+        journal._lock = Interrupted(lock, after=False)
+        with pytest.raises(KeyboardInterrupt):
+            journal.append("log", {"n": 1})
+        assert lock._is_owned()

@@ -9,6 +9,7 @@ import threading
 import time
 
 from spanwatch.core.call import Call
+from spanwatch.otel.daemon import Daemon
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.worker import QUEUE_FULL, Lost, Measurement, Worker
 
@@ -211,3 +212,21 @@ def test_a_worker_that_somebody_holds_keeps_its_thread_through_collections():
     assert thread.is_alive()
     assert worker.stop(5)
     assert not thread.is_alive()
+
+
+def test_a_child_begins_no_thread_for_a_worker_that_is_gone_while_its_thread_had_not_ended_yet():
+    class Queue:
+        def loop(self) -> None:
+            ended.wait(10)
+
+    class Owner:
+        def renew(self) -> None:
+            pass
+
+    ended, queue, owner = threading.Event(), Queue(), Owner()
+    daemon = Daemon("spanwatch-test", queue.loop, owner.renew)
+    assert daemon.ensure()
+    del owner
+    daemon._in_child()  # as in a child that is forked now
+    assert not daemon.alive
+    ended.set()

@@ -70,7 +70,8 @@ class Daemon:
         running, self._runs = self._runs, False  # not what had ended before the fork
         self._thread, self._lock = None, threading.Lock()
         renew = self._renew()
-        if renew is not None:
-            renew()
+        if renew is None:  # who had it run is gone, and its thread was about to end
+            return
+        renew()
         if running:
             self.ensure()
