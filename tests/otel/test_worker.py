@@ -214,6 +214,19 @@ def test_a_worker_that_somebody_holds_keeps_its_thread_through_collections():
     assert not thread.is_alive()
 
 
+def test_a_child_begins_no_thread_for_a_worker_that_is_retired_until_it_asks_for_it():
+    seen = []
+    worker = Worker(seen.extend, Guard(), linger_s=0)
+    worker.start()
+    worker.retire()
+    worker._daemon._in_child()  # as in a child that is forked now
+    assert not worker._daemon.alive
+    worker.put(counted(1))
+    assert worker.drain(5)
+    assert [item.call.call_id for item in seen] == ["1"]
+    assert worker.stop(5)
+
+
 def test_a_child_begins_no_thread_for_a_worker_that_is_gone_while_its_thread_had_not_ended_yet():
     class Queue:
         def loop(self) -> None:

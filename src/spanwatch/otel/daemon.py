@@ -22,6 +22,7 @@ class Daemon:
         self._name, self._target, self._renew = name, weakref.WeakMethod(target), weakref.WeakMethod(renew)
         self._thread: threading.Thread | None = None
         self._runs = False
+        self._retired = False
         self._lock = threading.Lock()
         forks.around(child=self._in_child)
 
@@ -41,6 +42,10 @@ class Daemon:
                 self._thread, self._runs = None, False
                 return False
             return True
+
+    def retire(self) -> None:
+        """Begin no thread in children that are forked from now on, unless they ask for it."""
+        self._retired = True
 
     @property
     def alive(self) -> bool:
@@ -73,5 +78,5 @@ class Daemon:
         if renew is None:  # who had it run is gone, and its thread was about to end
             return
         renew()
-        if running:
+        if running and not self._retired:
             self.ensure()

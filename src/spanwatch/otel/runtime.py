@@ -271,6 +271,7 @@ class Runtime:
             self.live.join(left(deadline))
         if self._projector is not None:
             self._projector.stop(left(deadline))
+        self._worker.retire()
         return told
 
     def release(self) -> None:

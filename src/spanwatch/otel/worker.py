@@ -164,6 +164,10 @@ class Worker:
         self._inbox.hurry.set()
         return barrier.reached.wait(max(0.0, deadline - time.monotonic()))
 
+    def retire(self) -> None:
+        """Nobody begins anything new here: go on for what is open still, and begin nothing in a forked child."""
+        self._daemon.retire()
+
     def stop(self, timeout: float) -> bool:
         """Drain, then end the thread; a later call starts another."""
         deadline = time.monotonic() + timeout
