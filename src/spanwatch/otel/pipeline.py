@@ -146,7 +146,10 @@ class Pipeline:
 
     def _decide(self, context: SpanContext, call: Call, tags: Sequence[str] = ()) -> Verdict:
         frame = self.frames.of(context[1])
-        if frame.ended if frame is not None else not self._counted.first(call.call_id):
+        if frame is None or call.scope == names.SCOPE:  # may be finished twice, by two threads at once
+            if not self._counted.first(call.call_id):
+                return Verdict(call)
+        elif frame.ended:  # the SDK ends a span once
             return Verdict(call)
         further: dict[str, Any] = {}
         if frame is not None:

@@ -16,9 +16,8 @@ from spanwatch.core.dialects.values import MOST, Attributes, Fields, Row, Table,
 Further = Callable[[Attributes], Fields]
 _SETS = 256  # of names that spans had together, and that are remembered: an instrumentation has a handful
 _MEANINGS = 32  # of values that spans with the same names had, remembered: a program asks a handful of models
-_OWN = frozenset(
-    {"response_id", "user_id", "conversation_id", "time_to_first_chunk_s"}
-)  # texts that nearly every call has others of
+# What nearly every call says for itself, and is not remembered.
+_OWN = frozenset({"response_id", "user_id", "conversation_id", "time_to_first_chunk_s"})
 
 
 @dataclass(frozen=True, slots=True)
