@@ -4,6 +4,22 @@ from opentelemetry._logs import _internal as logs_internal
 from opentelemetry.metrics import _internal as metrics_internal
 from opentelemetry.util._once import Once
 
+from demo.server import Config, DemoServer
+from tests.programs import Place
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The demo server, for the programs of one module."""
+    with DemoServer(Config()) as running:
+        yield running
+
+
+@pytest.fixture
+def place(tmp_path, server):
+    """Where such a program runs: its folder, home and environment."""
+    return Place(tmp_path, server)
+
 
 @pytest.fixture
 def no_providers(monkeypatch):

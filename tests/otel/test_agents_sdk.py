@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from demo.server import Config, DemoServer
 from spanwatch.core import names
-from tests.programs import Place
 
 pytest.importorskip("agents.tracing", reason="needs the OpenAI Agents SDK: pip install openai-agents")
 
@@ -31,17 +29,6 @@ def agent(name="Concierge", **more):
     return Agent(name=name, instructions="a secret", model=model(), **more)
 CONFIG = RunConfig(workflow_name="Support desk", group_id="thread-7")
 """
-
-
-@pytest.fixture(scope="module")
-def server():
-    with DemoServer(Config()) as running:
-        yield running
-
-
-@pytest.fixture
-def place(tmp_path, server):
-    return Place(tmp_path, server)
 
 
 def run(place, code, **environ):

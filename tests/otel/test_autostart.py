@@ -8,23 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from demo.server import Config, DemoServer
 from spanwatch.otel.autostart import sees_openai
-from tests.programs import Place
 
 HTTPX = "opentelemetry.instrumentation.httpx"  # where it is installed it is loaded too, and has a span of its own
 INSTRUMENT = shutil.which("opentelemetry-instrument", path=str(Path(sys.executable).parent))
-
-
-@pytest.fixture(scope="module")
-def server():
-    with DemoServer(Config()) as running:
-        yield running
-
-
-@pytest.fixture
-def place(tmp_path, server):
-    return Place(tmp_path, server)
 
 
 def instrumented(place, code, **environ):

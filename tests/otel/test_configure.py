@@ -12,10 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     add_TraceServiceServicer_to_server,
 )
 
-from demo.server import Config, DemoServer
 from spanwatch.core import names
 from tests.otel.setup.conftest import Sink
-from tests.programs import Place
 
 CONFIGURE = "import os, spanwatch\nspanwatch.configure(service='bot', **json.loads(os.environ.get('WITH', '{}')))\n"
 PROVIDERS = """
@@ -41,17 +39,6 @@ with trace.get_tracer("app").start_as_current_span("handle", attributes={"secret
 metrics.get_meter("app").create_counter("requests").add(1)
 assert trace.get_tracer_provider() is traces and metrics.get_meter_provider() is meters
 """
-
-
-@pytest.fixture(scope="module")
-def server():
-    with DemoServer(Config()) as running:
-        yield running
-
-
-@pytest.fixture
-def place(tmp_path, server):
-    return Place(tmp_path, server)
 
 
 @pytest.fixture

@@ -9,11 +9,8 @@ import sys
 import textwrap
 import time
 
-import pytest
-
-from demo.server import Config, DemoServer
 from spanwatch.store.ledger import SQLiteLedger
-from tests.programs import CHAT, Place
+from tests.programs import CHAT
 
 NANO = 42_000  # of each call of the demo server
 
@@ -52,17 +49,6 @@ PROGRAM = CHAT + textwrap.dedent("""
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     """)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with DemoServer(Config()) as running:
-        yield running
-
-
-@pytest.fixture
-def place(tmp_path, server):
-    return Place(tmp_path, server)
 
 
 def started(place, limit, calls):

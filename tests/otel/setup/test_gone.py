@@ -6,9 +6,6 @@ import json
 
 import pytest
 
-from demo.server import Config, DemoServer
-from tests.programs import Place
-
 LOOK = """
 import gc, json, os, threading, time
 import spanwatch
@@ -59,17 +56,6 @@ kept = settled(0.5)[0]
 del stream
 print(json.dumps([kept, settled()[:2]]))
 """
-
-
-@pytest.fixture(scope="module")
-def server():
-    with DemoServer(Config()) as running:
-        yield running
-
-
-@pytest.fixture
-def place(tmp_path, server):
-    return Place(tmp_path, server)
 
 
 def ran(place, code, **environ):
