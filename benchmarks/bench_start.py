@@ -54,12 +54,13 @@ os._exit(0)
 """
 
 
-def run(code: str) -> tuple[float, float]:
-    """Milliseconds of CPU and MiB at the end of one process."""
+def run(code: str, compiled: str) -> tuple[float, float]:
+    """Milliseconds of CPU and MiB at the end of one process, which has its byte code in the folder `compiled`."""
+    known = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryDirectory() as home:
         answer = subprocess.run(
             [sys.executable, "-c", code + _END],
-            env={**os.environ, "SPANWATCH_HOME": home},
+            env={**known, "PYTHONPYCACHEPREFIX": compiled, "SPANWATCH_HOME": home},
             capture_output=True,
             text=True,
             check=True,
@@ -70,12 +71,13 @@ def run(code: str) -> tuple[float, float]:
 
 def main(runs: int) -> None:
     """Print a table in Markdown."""
-    for code in CASES.values():
-        run(code)
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in CASES}
-    for _ in range(runs):
-        for name, code in CASES.items():
-            found[name].append(run(code))
+    with tempfile.TemporaryDirectory() as compiled:
+        for code in CASES.values():
+            run(code, compiled)
+        for _ in range(runs):
+            for name, code in CASES.items():
+                found[name].append(run(code, compiled))
     best = {name: (min(each[0] for each in taken), min(each[1] for each in taken)) for name, taken in found.items()}
     alone = best["openai alone"]
     print(

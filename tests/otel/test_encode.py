@@ -41,6 +41,9 @@ def test_of_any_name_and_attributes(name, attributes):
     [
         lambda span: span.add_event("e", {"a": 1}),
         lambda span: span.set_status(StatusCode.ERROR, "why"),
+        lambda span: span.set_status(StatusCode.OK),
+        lambda span: span.set_attribute("url.full", "http://127.0.0.1/v1"),
+        lambda span: span.set_attribute("url.full", "http://name:word@127.0.0.1/v1"),
         lambda span: span.set_attributes({f"k{n}": n for n in range(9)}),
         lambda span: span.set_attribute("long", "x" * 2_000),
     ],

@@ -12,9 +12,10 @@ from math import isfinite
 from typing import Any
 
 from spanwatch.core.records import quote
-from spanwatch.core.redact import NO_RULES, are_plain
+from spanwatch.core.redact import are_plain, redact
+from spanwatch.core.secret_shapes import may_hold
 
-SHORT = 1_024  # characters: what is longer is for the sanitiser
+SHORT, LONG = 1_024, 16_384  # characters: of a text that is remembered, and of one that is not for the sanitiser
 _INT64 = 1 << 63
 
 
@@ -29,7 +30,12 @@ def pairs(attributes: Mapping[str, Any]) -> str:
         NotPlain: a value is no text, number, bool or tuple of texts, or not fit to leave as it is.
         TypeError: a name cannot be hashed.
     """
-    return ",".join([text(*item) if type(item[1]) is str else _other(*item) for item in attributes.items()])
+    return ",".join(
+        [
+            text(name, value) if type(value) is str and len(value) <= SHORT else _other(name, value)
+            for name, value in attributes.items()
+        ]
+    )
 
 
 @lru_cache(1_024)
@@ -40,6 +46,8 @@ def text(name: str, value: str) -> str:
 
 def _other(name: str, value: Any) -> str:
     kind = type(value)
+    if kind is str and len(value) <= LONG:
+        return _key(name) + _said(value)
     if kind is int and -_INT64 <= value < _INT64:
         return f"{_key(name)}{value}"
     if kind is bool:
@@ -59,8 +67,14 @@ def _key(name: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    if type(value) is not str or len(value) > SHORT or not value.isascii() or NO_RULES.may_hold(value):
-        raise NotPlain  # what is not ASCII may have lone surrogates
+    if type(value) is not str or len(value) > SHORT:
+        raise NotPlain
+    return _said(value)
+
+
+def _said(value: str) -> str:
+    if (may_hold(value) or not value.isascii()) and redact(value) != value:  # lone surrogates are mended there too
+        raise NotPlain
     return quote(value)
 
 

@@ -12,12 +12,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, StatusCode, format_span_id, format_trace_id
 
-from spanwatch.core.pairs import NotPlain, pairs, text
+from spanwatch.core.pairs import LONG, NotPlain, pairs, text
 from spanwatch.core.records import encode, frame, framed
 from spanwatch.core.redact import MAX_REDACTED, MAX_REDACTED_RECORD, NO_RULES, Redactor, Rules
 from spanwatch.otel.held import Held, dropped, held, hex_of, scope_of
-
-_LONG = 16_384  # characters of all attributes: what is longer is for the sanitiser
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,8 @@ class Border:
 
 
 _STANDARD = Border()
-_UNSET = StatusCode.UNSET
+_UNSET, _OK = StatusCode.UNSET, StatusCode.OK
+_WENT_WELL = f',"st":[{_OK.value},null]'
 
 
 def span_line(span: ReadableSpan, attributes: Mapping[str, Any], border: Border = _STANDARD) -> bytes:
@@ -49,22 +48,24 @@ def _plain_text(span: Held, attributes: Mapping[str, Any], border: Border) -> st
     if context is None or scope is None or began is None or ended is None or type(name) is not str:
         return None
     _, _, _, flags, state, _ = context
-    if state or events or links or status.status_code is not _UNSET:
+    code = status.status_code
+    if state or events or links or not (code is _UNSET or (code is _OK and status.description is None)):
         return None
     try:
         called, given = text("n", name), pairs(attributes)
     except (NotPlain, TypeError):
         return None
-    if len(called) + len(given) > min(_LONG, border.text):
+    if len(called) + len(given) > min(LONG, border.text):
         return None
     if border.rules is not NO_RULES and _may_hold((name, *attributes.values()), border.rules):
         return None
     trace_id, span_id = hex_of(context)
     above = "" if parent is None else f'"p":"{hex_of(parent)[1]}",'
     told = f',"a":{{{given}}}' if given else ""
+    went = "" if code is _UNSET else _WENT_WELL
     return (
         f'{{"k":"span","t":"{trace_id}","s":"{span_id}",{called},"b":{began},"e":{ended},{above}'
-        f'"fl":{int(flags)},"kd":{kind._value_}{told},"sc":{_scope_text(*scope_of(scope))}}}'
+        f'"fl":{int(flags)},"kd":{kind._value_}{told}{went},"sc":{_scope_text(*scope_of(scope))}}}'
     )
 
 
