@@ -254,7 +254,7 @@ async def test_a_store_that_goes_away_is_said_and_the_view_stays(home):
         while app.problem is None:
             await pilot.pause(0.02)
         await pilot.pause()
-        assert "store.db is not a regular file" in "".join(screen(app))
+        assert "store.dbisnotaregularfile" in "".join(screen(app)).replace(" ", "")  # a long path breaks the line
         (home / "store.db").rmdir()
 
 

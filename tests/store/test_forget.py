@@ -1,6 +1,7 @@
 """Forgetting one user: nothing of theirs is left in any table or byte, and nothing of anybody else's is missing."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -9,9 +10,11 @@ from spanwatch.core.points import Identity, pack
 from spanwatch.core.records import call_body
 from spanwatch.core.series import Sample
 from spanwatch.store import samples
+from spanwatch.store.alerts import AlertBook
 from spanwatch.store.forget import forget
 from spanwatch.store.projection import project
 from spanwatch.store.summary import summary
+from tests.notify.rig import T0, alert
 from tests.store.rig import SECOND, START_NS, Segment, adds_up, call, keep, rows, span
 
 ALICE = "alice-7c21"
@@ -134,6 +137,36 @@ def test_samples_that_the_users_id_or_account_labels_go_and_those_of_others_stay
     left = [series.identity.labels for series in samples.read(tmp_path, "spent", 0, START_NS)]
     assert left == labels[3:]
     assert count(tmp_path, "samples") == 3
+    assert ALICE.encode() not in everything(tmp_path)
+
+
+def test_the_history_of_alerts_loses_the_users_and_keeps_others_and_what_still_stands(tmp_path):
+    keep(tmp_path, call(user_id=ALICE))
+    named = [
+        (("alertname", "Errors"), ("user_id", ALICE)),
+        (("alertname", "Spend"), ("scope", f"tags.team=a,user.id={ALICE}")),
+        (("alertname", "Budget"), ("spanwatch_budget_scope", f"user.id={ALICE}")),
+        (("alertname", "Errors"), ("agent", ALICE)),
+        (("alertname", "Spend"), ("scope", "user.id=alice-7c")),
+        (("alertname", "Errors"),),
+    ]
+    book = AlertBook(tmp_path)
+    alerts = [replace(alert(), labels=labels, summary=f"said of {dict(labels)}") for labels in named]
+    book.save("R", [], alerts, T0)
+    book.save("R", alerts[2:3], [], T0)
+    assert forget(tmp_path, ALICE).alerts == 3
+    assert [change.alert.labels for change in book.history()] == [alert.labels for alert in reversed(alerts[3:])]
+    assert book.alerts() == {"R": alerts[2:3]}
+    book.close()
+
+
+def test_no_byte_of_the_history_of_alerts_names_the_user(tmp_path):
+    keep(tmp_path, call(user_id=ALICE))
+    book = AlertBook(tmp_path)
+    book.save("R", [], [replace(alert(), labels=(("alertname", "Errors"), ("user.id", ALICE)))], T0)
+    assert ALICE.encode() in everything(tmp_path)
+    assert forget(tmp_path, ALICE).alerts == 1
+    book.close()
     assert ALICE.encode() not in everything(tmp_path)
 
 

@@ -132,6 +132,7 @@ def _forget(args: argparse.Namespace) -> None:
         f"{counted(gone.logs, 'log')}"
         + (f", {counted(gone.feedback, 'rating')}" if gone.feedback else "")
         + f"; overwrote {counted(gone.journal_records, 'journal record')}"
+        + (f"; removed {counted(gone.alerts, 'alert')} of the history" if gone.alerts else "")
         + (f"; removed {counted(gone.set_aside, 'damaged file')}" if gone.set_aside else "")
     )
 

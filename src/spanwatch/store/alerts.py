@@ -9,7 +9,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,11 +109,24 @@ class AlertBook:
             rows = db.execute(
                 "SELECT at, body FROM history WHERE at >= ? ORDER BY id DESC LIMIT ?", (since_ns, limit)
             ).fetchall()
-        found: list[Change] = []
-        for at, body in rows:
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # of a later version
-                found.append(Change(at, from_json(body)))
-        return found
+        return [Change(at, alert) for at, alert in _read(rows)]
+
+    def forget(self, concerned: Callable[[Alert], bool]) -> int:
+        """Remove such entries from the history, their bytes too; how many there were. What still stands is kept.
+
+        Raises:
+            sqlite3.OperationalError: a reader keeps old pages alive.
+        """
+        with self._lock:
+            db = self._opened()
+            db.execute("PRAGMA secure_delete = ON")
+            with self._writing():
+                rows = db.execute("SELECT id, body FROM history").fetchall()
+                doomed = [(number,) for number, alert in _read(rows) if concerned(alert)]
+                db.executemany("DELETE FROM history WHERE id = ?", doomed)
+            if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise sqlite3.OperationalError("a reader keeps old pages of the alerts' history alive")
+        return len(doomed)
 
     def happen(self, rule: str, body: str) -> bool:
         """Hand in what happened once, for the process that evaluates; False where too much waits already."""
@@ -224,6 +237,13 @@ class AlertBook:
         path = None if self._home is None else self._home / DATABASE
         self._db, self._pid = beside.opened(path, self._busy_s, _TABLES.split(";\n")), os.getpid()
         return self._db
+
+
+def _read(rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Alert]]:
+    """Alerts by number, but for those that a later version wrote."""
+    for number, body in rows:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            yield number, from_json(body)
 
 
 def is_kept(home: Path) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from spanwatch.core.budgets.scopes import concerns
 from spanwatch.core.errors import StoreError
 from spanwatch.core.names import USER_ID
 from spanwatch.core.records import lines
-from spanwatch.store import database, files, rollups, samples, segments
+from spanwatch.store import alerts, database, files, rollups, samples, segments
 from spanwatch.store import home as places
 from spanwatch.store.batch import Batch
 from spanwatch.store.projection import project
@@ -24,7 +25,7 @@ _Ids = set[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What went: rows by table, records overwritten in journals that are still being written, set-aside databases."""
+    """What went: rows by table, records overwritten in journals still written, files set aside, alerts of the history."""
 
     calls: int = 0
     spans: int = 0
@@ -32,6 +33,7 @@ class Forgotten:
     feedback: int = 0
     journal_records: int = 0
     set_aside: int = 0
+    alerts: int = 0
 
 
 def forget(home: Path, user: str) -> Forgotten:
@@ -39,8 +41,9 @@ def forget(home: Path, user: str) -> Forgotten:
 
     So go the samples of metrics that the id, or the user's account of a budget, is a label of. A span below that names
     another user, and what is below it, stays. Damaged databases that were set aside go whole, because they may hold the
-    user's rows. Records in journals of running processes are overwritten in place. What lies beside the store stays:
-    accounts of budgets, without which a limit would begin anew, and the history of alerts.
+    user's rows. Records in journals of running processes are overwritten in place. Of what lies beside the store, the
+    history of alerts loses those of the user, in any rule's labels; alerts that still stand stay until they are over,
+    and accounts of budgets until their window is, without which a limit would begin anew.
 
     Raises:
         StoreError: there is no store here, or it cannot be written.
@@ -62,7 +65,17 @@ def forget(home: Path, user: str) -> Forgotten:
     aside = places.set_aside_files(home)
     for path in aside:
         path.unlink(missing_ok=True)
-    return Forgotten(*done, overwritten, len(aside))
+    return Forgotten(*done, overwritten, len(aside), _forget_alerts(home, user))
+
+
+def _forget_alerts(home: Path, user: str) -> int:
+    if not alerts.is_kept(home):
+        return 0
+    book = alerts.AlertBook(home)
+    try:
+        return book.forget(lambda alert: concerns(user, alert.labels))
+    finally:
+        book.close()
 
 
 def _store_rest(db: sqlite3.Connection, segment: Segment) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from spanwatch.core.budgets.scopes import scope_of
+from spanwatch.core.budgets.scopes import concerns
 from spanwatch.core.names import BUDGET_SCOPE, USER_ID
 from spanwatch.core.points import Identity, Kind, Labels
 from spanwatch.core.series import COARSE_NS, FINE_FOR_NS, KEEP_NS, Sample, Series
@@ -76,11 +76,9 @@ def processes(home: Path, since_ns: int) -> list[Labels]:
 
 def drop_of(db: sqlite3.Connection, user: str) -> None:
     """Drop the series of an open store that a user's id is a label of, or is in the scope of a budget's account."""
-    scope = scope_of((USER_ID,), {USER_ID: user})
     named = "SELECT id, body FROM series WHERE instr(body, ?) OR instr(body, ?)"
     for series, body in db.execute(named, (f'"{USER_ID}"', f'"{BUDGET_SCOPE}"')).fetchall():
-        labels = dict(_identity(body).labels)
-        if labels.get(USER_ID) == user or scope in labels.get(BUDGET_SCOPE, "").split(","):
+        if concerns(user, _identity(body).labels):
             db.execute("DELETE FROM samples WHERE series = ?", (series,))
             db.execute("DELETE FROM series WHERE id = ?", (series,))
 

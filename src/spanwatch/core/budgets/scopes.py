@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from spanwatch.core import names
+from spanwatch.core.prometheus import label_name
 
 MISSING = "?"
 MAX_CHARS = 256  # of one value: longer ones keep their beginning and a digest
@@ -30,6 +31,7 @@ ALIASES: dict[str, str] = {
 ATTRIBUTES: frozenset[str] = frozenset(ALIASES.values())
 TAG = "tags."
 Condition = tuple[str, tuple[str, ...]]
+_USER = frozenset({names.USER_ID, label_name(names.USER_ID)})
 
 
 def attribute(name: object) -> str:
@@ -53,6 +55,12 @@ def attribute(name: object) -> str:
 def scope_of(per: Iterable[str], attributes: Mapping[str, Any]) -> str:
     """The scope of a call with these attributes."""
     return ",".join([f"{_quoted(name)}={_value(attributes.get(name))}" for name in per])
+
+
+def concerns(user: str, labels: Iterable[tuple[str, str]]) -> bool:
+    """Whether labels name a user, by the id, as OpenTelemetry or Prometheus spells it, or by a budget's account."""
+    account = scope_of((names.USER_ID,), {names.USER_ID: user})
+    return any((key in _USER and value == user) or account in value.split(",") for key, value in labels)
 
 
 def scope_from(text: str) -> str:
