@@ -1,5 +1,8 @@
 """What all dialects say together: read by the names that are there, and by what was read before."""
 
+import sys
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +11,7 @@ from spanwatch.core.dialects.reading import _READ, DIALECTS, merged
 from spanwatch.core.dialects.values import count, read
 
 VALUES = st.one_of(
-    st.sampled_from(["", "openai", "gpt-4o", '["stop"]', "{}", 'gcp.gemini", "model": 1']),
+    st.sampled_from(["", "m" * 300, "openai", "gpt-4o", '["stop"]', "{}", 'gcp.gemini", "model": 1']),
     st.sampled_from([0, 1, 5, -1, 1 << 62, True, False, 0.0, 1.0, 5.5, float("nan"), None]),
     st.sampled_from([("stop",), ("stop", 1), [], ["stop"], ("a", True), {"model": "gpt"}]),
 )
@@ -46,6 +49,16 @@ def test_equal_values_of_other_types_are_not_taken_for_what_was_read_before():
     name = "gen_ai.request.stream"
     for value, stream in ((1, None), (True, True), (1.0, None), (True, True), (0, None), (False, False)):
         assert merged({name: value})[0].get("stream") is stream
+
+
+@pytest.mark.parametrize("many", [lambda text: text, lambda text: (text,), lambda text: ("stop", text) * 200])
+def test_what_is_long_is_read_and_not_kept(many):
+    text = "m" * 100_000
+    before = sys.getrefcount(text)
+    for name in ("gen_ai.request.model", "gen_ai.response.finish_reasons"):
+        for _ in range(2):
+            merged({"gen_ai.operation.name": "chat", name: many(text)})
+    assert sys.getrefcount(text) == before
 
 
 def test_each_count_of_tokens_is_read_as_one():

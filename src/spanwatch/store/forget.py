@@ -25,7 +25,7 @@ _Ids = set[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What went: rows by table, records overwritten in journals still written, files set aside, alerts of the history."""
+    """What went: rows by table, records overwritten in journals still written, files set aside, alerts from history."""
 
     calls: int = 0
     spans: int = 0

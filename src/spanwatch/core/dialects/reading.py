@@ -16,6 +16,7 @@ from spanwatch.core.dialects.values import MOST, Attributes, Fields, Row, Table,
 Further = Callable[[Attributes], Fields]
 _SETS = 256  # of names that spans had together, and that are remembered: an instrumentation has a handful
 _MEANINGS = 32  # of values that spans with the same names had, remembered: a program asks a handful of models
+_SHORT = 256  # characters, or items: what holds more is no name that most calls say alike, and is not remembered
 # What nearly every call says for itself, and is not remembered.
 _OWN = frozenset({"response_id", "user_id", "conversation_id", "time_to_first_chunk_s"})
 
@@ -109,13 +110,13 @@ def merged(attributes: Attributes) -> tuple[Fields, Fields]:
     """What all dialects read, each from the first that knows it: fields of the call, and units of its usage."""
     call: Fields = {}
     usage: Fields = {}
-    for few, known, fields, counts, further, tokens in _spoken(_READ.intersection(attributes)):
+    for few, known, anew, fields, counts, further, tokens in _spoken(_READ.intersection(attributes)):
         if few is not None:
             values = few(attributes)
             try:
                 call = {**known(*values), **call}
-            except TypeError:  # a value has no hash
-                call = {**known.__wrapped__(*values), **call}
+            except TypeError:  # a value has no hash, or is long
+                call = {**anew(*values), **call}
         for field, attribute, convert in fields:
             if field not in call:
                 value = convert(attributes[attribute])
@@ -142,11 +143,13 @@ class _Part(NamedTuple):
     """What is to be read of spans that have the same names: of dialects between which nothing else is asked.
 
     `few` gets the values of attributes that say the same of most calls of a program, `known` what those mean: it
-    remembers that. `fields` and `counts` are of each call its own. All are followed by `further` and `tokens`.
+    remembers that, and `anew` does not. `fields` and `counts` are of each call its own. All are followed by `further`
+    and `tokens`.
     """
 
     few: Callable[[Attributes], Any] | None
-    known: Any  # values → fields
+    known: Callable[..., Fields]  # values → fields
+    anew: Callable[..., Fields]
     fields: Table
     counts: Table
     further: Further | None
@@ -172,11 +175,22 @@ def _part(rows: Sequence[Row], further: Further | None = None, tokens: Further |
     fields = tuple(row for row in rows if row[0] in _OWN)
     alike = tuple(row for row in rows if row not in counts and row not in fields)
 
-    @lru_cache(_MEANINGS, typed=True)  # to `flag` 1 is not True
-    def known(*values: Any) -> Fields:
+    def anew(*values: Any) -> Fields:
         return read(dict(zip((name for _, name, _ in alike), values, strict=True)), alike)
 
-    return _Part(_values_of(alike), known, fields, counts, further, tokens)
+    @lru_cache(_MEANINGS, typed=True)  # to `flag` 1 is not True
+    def known(*values: Any) -> Fields:
+        if any(map(_is_long, values)):
+            raise TypeError("too long to be remembered")
+        return anew(*values)
+
+    return _Part(_values_of(alike), known, anew, fields, counts, further, tokens)
+
+
+def _is_long(value: Any) -> bool:
+    if type(value) is tuple:
+        return len(value) > _SHORT or any(type(item) is tuple or _is_long(item) for item in value)
+    return type(value) in {str, bytes} and len(value) > _SHORT
 
 
 def _values_of(rows: Sequence[Row]) -> Callable[[Attributes], tuple[Any, ...]] | None:
