@@ -42,11 +42,15 @@ class Frame:
     """One span while it or a span inside it is open.
 
     `call` is the counted call of this span, `donor` a duplicate inside it that knows more, `inside` the role of the
-    calls that were counted inside it before its own role was known, `agent` the nearest agent that named itself when it
-    started. `tells` says that who ends the span also puts on it how many tools were called.
+    calls that were counted inside it before its own role was known, `sole` the only one of them, `agent` the nearest
+    agent that named itself when it started. `tells` says that who ends the span also puts on it how many tools were
+    called.
     """
 
-    __slots__ = ("_role", "_span", "agent", "call", "donor", "ended", "inside", "parent", "tells", "thread", "totals")
+    __slots__ = (
+        *("_role", "_span", "agent", "call", "donor", "ended", "inside", "parent", "sole", "tells", "thread"),
+        "totals",
+    )
 
     def __init__(self, span: weakref.ref[Span], parent: Frame | None) -> None:
         self._span = span
@@ -57,6 +61,7 @@ class Frame:
         self.call: Call | None = None
         self.donor: Call | None = None
         self.inside: Role | None = None
+        self.sole: Call | None = None
         self.ended = self.tells = False
         self.thread = get_ident()  # that it began on
 
@@ -166,11 +171,13 @@ class Frames:
     def count(self, frame: Frame, call: Call, role: Role) -> None:
         """Add a counted call to the spans around it; those that turn out to be the same call find it counted."""
         frame.call = call
+        frame.known(role)  # spans inside that end later ask for it, when this one may be gone
         if frame.parent is None:
             return
         for around in frame.enclosing():
             if around.role in _APART:
                 break
+            around.sole = call if around.inside is None else None
             around.inside = role
         self._roll_up(frame, lambda totals: totals.add(call))
 
@@ -224,6 +231,9 @@ class Frames:
     def settle(self, frame: Frame, before: Call, after: Call) -> None:
         """Add the usage and cost that came late for a counted call."""
         frame.call = after
+        for around in frame.enclosing():
+            if around.sole is before:
+                around.sole = after
         self._roll_up(frame, lambda totals: totals.settle(before, after))
 
     def inherited(self, frame: Frame, call: Call) -> dict[str, Any]:

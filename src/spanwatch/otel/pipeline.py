@@ -180,6 +180,8 @@ class Pipeline:
                 self._feed(outer, call)
                 return Verdict(call, duplicate=True)
             if frame.inside is role:
+                frame.known(role)
+                self._late(frame, call)
                 return Verdict(call, duplicate=True)
             if frame.donor is not None:
                 call = filled(call, frame.donor)
@@ -224,6 +226,14 @@ class Pipeline:
         elif outer.call is not None and outer.call.usage is None:
             self._counted.awaited(outer.call.response_id)
             self._bring(call, Awaited(outer.call, outer, None))
+
+    def _late(self, outer: Frame, call: Call) -> None:
+        """Give what a span knows, whose role was known at its end only, to the one call that was counted inside it."""
+        told = outer.sole
+        if told is None or told.usage is not None:
+            return
+        awaited = Awaited(told, outer, None) if told.response_id is None else self._counted.awaited(told.response_id)
+        self._bring(call, awaited)
 
     def _bring(self, donor: Call, awaited: Awaited | None) -> None:
         """Settle a call that was counted without usage, once."""

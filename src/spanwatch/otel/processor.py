@@ -120,7 +120,7 @@ class CallProcessor(SpanProcessor):
         except Exception as error:  # noqa: BLE001 (it is stamped all the same)
             self._guard.failed("starting a span", error)
         operation = given.get(names.OPERATION_NAME)
-        if operation not in _STAMPED or not _ours(scope_name(span)):
+        if type(operation) is not str or operation not in _STAMPED or not _ours(scope_name(span)):
             stamp(span, given, parent_context, None if frame is None else frame.agent)
         elif frame is not None:
             frame.tells = operation in _TOLD
