@@ -21,6 +21,7 @@ OURS = "spanwatch"
 INSTRUMENTOR = "spanwatch-openai"
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 _ANY = "*"
+_NAMES = frozenset({INSTRUMENTOR, "openai"})
 
 
 class Distro(BaseDistro):  # type: ignore[misc]  # its package is not typed
@@ -30,8 +31,11 @@ class Distro(BaseDistro):  # type: ignore[misc]  # its package is not typed
     """
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
-        """Load one of them, unless it sees the OpenAI client: the configurator starts the one that is chosen."""
-        if not sees_openai(entry_point):
+        """Load one of them, unless it sees the OpenAI client: the configurator starts the one that is chosen.
+
+        Where that of another distribution was there first, our own instrumentation starts what is chosen.
+        """
+        if not sees_openai(entry_point) or (entry_point.name == INSTRUMENTOR and not Configurator.ran):
             super().load_instrumentor(entry_point, **kwargs)
 
     def _configure(self, **_: Any) -> None:
@@ -41,14 +45,17 @@ class Distro(BaseDistro):  # type: ignore[misc]  # its package is not typed
 class Configurator(_BaseConfigurator):
     """Begins as `spanwatch run` does: our providers, or another distribution's, joined."""
 
+    ran = False
+
     def _configure(self, **kwargs: Any) -> None:
+        Configurator.ran = True
         attempt(lambda: _configure(kwargs))
 
 
 def sees_openai(entry_point: EntryPoint) -> bool:
-    """Whether an instrumentation is one of the engines."""
+    """Whether an instrumentation sees the OpenAI client; those that are no engine of ours have the same name too."""
     module = entry_point.value.partition(":")[0]
-    return entry_point.name == INSTRUMENTOR or any(module == engine.scope for engine in ENGINES.values())
+    return entry_point.name in _NAMES or any(module == engine.scope for engine in ENGINES.values())
 
 
 def _configure(kwargs: dict[str, Any]) -> None:

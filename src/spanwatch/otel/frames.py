@@ -43,13 +43,13 @@ class Frame:
 
     `call` is the counted call of this span, `donor` a duplicate inside it that knows more, `inside` the role of the
     calls that were counted inside it before its own role was known, `sole` the only one of them, `agent` the nearest
-    agent that named itself when it started. `tells` says that who ends the span also puts on it how many tools were
-    called.
+    agent that named itself when it started. `refused` says that such a call was refused inside it, `tells` that who
+    ends the span also puts on it how many tools were called.
     """
 
     __slots__ = (
-        *("_role", "_span", "agent", "call", "donor", "ended", "inside", "parent", "sole", "tells", "thread"),
-        "totals",
+        *("_role", "_span", "agent", "call", "donor", "ended", "inside", "parent"),
+        *("refused", "sole", "tells", "thread", "totals"),
     )
 
     def __init__(self, span: weakref.ref[Span], parent: Frame | None) -> None:
@@ -62,7 +62,7 @@ class Frame:
         self.donor: Call | None = None
         self.inside: Role | None = None
         self.sole: Call | None = None
-        self.ended = self.tells = False
+        self.ended = self.refused = self.tells = False
         self.thread = get_ident()  # that it began on
 
     @property
@@ -180,6 +180,14 @@ class Frames:
             around.sole = call if around.inside is None else None
             around.inside = role
         self._roll_up(frame, lambda totals: totals.add(call))
+
+    def refuse(self, frame: Frame) -> bool:
+        """Note on the spans of the same call that it was refused; whether one inside has said so before."""
+        for around in frame.enclosing():
+            if around.role in _APART and around.role not in _CALLS:
+                break
+            around.refused = True
+        return frame.refused
 
     def count_tool(self, frame: Frame) -> None:
         """Add a tool call that has ended to the spans around it; two spans for one call of a tool count once."""

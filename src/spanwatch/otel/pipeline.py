@@ -159,8 +159,10 @@ class Pipeline:
                 further["agent"] = frame.agent
         if call.status is _REFUSED:
             call = replace(call, **further)
-            self._keep(call)
-            return Verdict(call)
+            repeats = frame is not None and self.frames.refuse(frame)
+            if not repeats:
+                self._keep(call)
+            return Verdict(call, duplicate=repeats)
         if call.operation == names.FETCH_RESPONSE:
             return Verdict(self._fetched(replace(call, **further), context))
         return self._count(call, frame, context, further, tags)

@@ -53,3 +53,11 @@ def test_the_chosen_engine_is_no_other_instrumentation(installed, engine):
     text = surroundings.instrumentation(resolve({"openai": engine}, {}), None).text
     assert text.startswith(f"the OpenAI client is seen by {engine}; installed too, and counted once")
     assert text.count("instrumentation-") == 2
+
+
+@pytest.mark.parametrize("engine", ["openllmetry", "genai", "openinference"])
+def test_an_engine_whose_package_is_missing_sees_nothing(installed, engine):
+    installed("openai")
+    finding = surroundings.instrumentation(resolve({"openai": engine}, {}), None)
+    assert (finding.outcome, finding.fix) == (Outcome.FAIL, f"pip install 'spanwatch[{engine}]'")
+    assert finding.text.endswith("which is not installed: no call is seen")

@@ -93,6 +93,9 @@ def instrumentation(settings: Settings, wrapped: str | None) -> Finding:
         fix = "set OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=openai, or SPANWATCH_OPENAI=none to keep the other"
         return Finding(check, Outcome.WARN, text, fix)
     chosen = ENGINES[engine].distribution if engine in ENGINES else None
+    if chosen is not None and _version(chosen) is None:
+        text = f"the setting openai={engine!r} needs {chosen}, which is not installed: no call is seen"
+        return Finding(check, Outcome.FAIL, text, f"pip install 'spanwatch[{ENGINES[engine].extra}]'")
     others = [name for name in _installed(_INSTRUMENTATIONS) if name != chosen]
     text = f"the OpenAI client is seen by {engine}"
     if others:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from spanwatch.core import names
 from spanwatch.core.errors import ConfigurationError
+from spanwatch.otel.distro import attempt
 from spanwatch.otel.openai.guarding import GuardSite
 from spanwatch.otel.openai.opened import OpenCall
 from spanwatch.otel.openai.site import CallSite
@@ -21,7 +23,9 @@ from spanwatch.otel.version import VERSION
 
 SUPPORTED = "openai >= 1.66, < 4"
 _METHOD, _SETUP = "request", "spanwatch.otel.setup"
-_Patch = tuple[type, Any, Any]  # the class, its own method, and what stands in front of it
+_ZERO_CODE = "opentelemetry.instrumentation.auto_instrumentation"
+_WRAPPED = "__wrapped__"
+_Patch = tuple[Any, str, Any, Any]  # who holds the method, under which name, the method, and what stands in front of it
 
 
 class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # its package is not typed
@@ -63,39 +67,56 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # its package
             raise ConfigurationError("the OpenAI client is not installed: pip install 'spanwatch[openai]'") from None
         streams = (openai.Stream, openai.AsyncStream)
         site = kind(telemetry, streams, (openai.AzureOpenAI, openai.AsyncAzureOpenAI))
-        sync, later = _owner(openai.OpenAI), _owner(openai.AsyncOpenAI)
-        self._patches = _patched(sync, _around, site), _patched(later, _around_async, site)
+        self._patches = (
+            _patched(*_place(openai.OpenAI), _around, site),
+            _patched(*_place(openai.AsyncOpenAI), _around_async, site),
+        )
         self._site, self._open = site, site.open
 
     def _uninstrument(self, **_: Any) -> None:
         if self._site is not None:
             self._site.on, self._site = False, None  # with all that it reports to, but for calls that are open
-        for owner, original, wrapper in self._patches:
-            if vars(owner).get(_METHOD) is wrapper:  # who wrapped it after us keeps what was wrapped, now idle
-                setattr(owner, _METHOD, original)
+        for owner, name, original, wrapper in self._patches:
+            if getattr(owner, name, None) is wrapper:  # who wrapped it after us keeps what was wrapped, now idle
+                setattr(owner, name, original)
         self._patches = ()
 
 
 def _configured() -> Telemetry | None:
-    """That of the configured process; begins one where there is none. None where the settings want another engine."""
+    """That of the configured process; begins one where there is none. None where the settings want another engine.
+
+    By OpenTelemetry's own start a wrong setting costs one line: an error would end it, and with it all that is loaded
+    after us.
+    """
     setup = importlib.import_module(_SETUP)  # which imports this module
     if setup.INSTANCE.runtime is None:
-        setup.configure()
+        if _ZERO_CODE in sys.modules:
+            attempt(setup.configure)
+        else:
+            setup.configure()
     runtime = setup.INSTANCE.runtime
     wanted = runtime is not None and runtime.settings.openai == "spanwatch"
     return runtime.telemetry() if wanted else None
 
 
-def _patched(owner: type, around: Callable[..., Any], site: CallSite) -> _Patch:
-    original = vars(owner)[_METHOD]
+def _patched(owner: Any, name: str, around: Callable[..., Any], site: CallSite) -> _Patch:
+    original = getattr(owner, name)
     wrapper = around(original, site)
-    setattr(owner, _METHOD, wrapper)
-    return owner, original, wrapper
+    setattr(owner, name, wrapper)
+    return owner, name, original, wrapper
 
 
-def _owner(client: type) -> type:
-    """The innermost of a client's bases that defines the method: another engine may have put its own on the client."""
-    return [base for base in client.__mro__ if _METHOD in vars(base)][-1]
+def _place(client: type) -> tuple[Any, str]:
+    """Who holds the method that a client calls, and under which name.
+
+    Another package may have put its own on the client before us, around what it found then and calls ever after: ours
+    goes inside of that.
+    """
+    owner: Any = next(base for base in client.__mro__ if _METHOD in vars(base))
+    name, method = _METHOD, vars(owner)[_METHOD]
+    while hasattr(type(method), _WRAPPED):  # a proxy, not a function that only says what it was made of
+        owner, name, method = method, _WRAPPED, method.__wrapped__
+    return owner, name
 
 
 def _around(original: Callable[..., Any], site: CallSite) -> Callable[..., Any]:
