@@ -136,6 +136,13 @@ def test_a_wrong_setting_in_the_environment_leaves_the_program_running_untraced(
 # How programs are started -----------------------------------------------------------------------------------------
 
 
+def test_a_propagator_that_is_not_installed_leaves_the_program_running_untraced(place):
+    answer = place.app("import os\nprint(chat().model, os.environ['OTEL_PROPAGATORS'])", OTEL_PROPAGATORS="b9")
+    assert (answer.returncode, answer.stdout) == (0, "gpt-4o-mini-2026-01-01 b9\n"), answer.stderr
+    assert "spanwatch: this program runs untraced: Propagator b9 not found." in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
 def test_a_module_a_snippet_a_script_with_arguments_and_a_console_script_are_all_traced(place):
     place.write("import sys; chat(); print(sys.argv[1:])", "package/__main__.py")
     place.write("", "package/__init__.py")

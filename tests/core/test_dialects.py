@@ -325,3 +325,14 @@ def test_whatever_stands_in_other_dialects_nothing_is_raised_and_counts_are_coun
     for count in () if call is None or call.usage is None else call.usage.reported().values():
         assert type(count) is int
         assert count >= 0
+
+
+def test_a_sum_of_langfuses_parts_is_unknown_where_one_of_them_is_no_count():
+    def usage(details):
+        return call_of({"langfuse.observation.type": "generation", "langfuse.observation.usage_details": details}).usage
+
+    assert usage('{"input": 6, "input_cached_tokens": 4, "output": 5}') == Usage(
+        input_tokens=10, output_tokens=5, cache_read_tokens=4
+    )
+    assert usage('{"input": -6, "input_cached_tokens": 4, "output": 5}') == Usage(output_tokens=5, cache_read_tokens=4)
+    assert usage('{"input": 6, "output": 5, "output_reasoning_tokens": "2"}') == Usage(input_tokens=6)

@@ -18,6 +18,7 @@ from typing import Any
 from spanwatch.core.errors import ConfigurationError, SpanwatchError, UsageError
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+_PROPAGATORS = "OTEL_PROPAGATORS"
 
 VERBS = {
     "run": "run a program and trace every model call it makes, without changing it",
@@ -78,7 +79,7 @@ def _dispatch(arguments: list[str]) -> int:
         close = difflib.get_close_matches(verb, VERBS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else "see spanwatch --help"
         raise UsageError(f"there is no verb {verb!r}; {hint}")
-    module: Any = importlib.import_module(f"{__package__}.{verb}")
+    module = _module(verb)
     parser = argparse.ArgumentParser(
         prog=f"spanwatch {verb}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -86,6 +87,16 @@ def _dispatch(arguments: list[str]) -> int:
     code: int = module.run(parser.parse_args(rest))
     sys.stdout.flush()
     return code
+
+
+def _module(verb: str) -> Any:
+    """What a verb does. The propagators are the program's: one that is not installed here would end us as we load."""
+    said = os.environ.pop(_PROPAGATORS, None)
+    try:
+        return importlib.import_module(f"{__package__}.{verb}")
+    finally:
+        if said is not None:
+            os.environ[_PROPAGATORS] = said
 
 
 def _top() -> argparse.ArgumentParser:

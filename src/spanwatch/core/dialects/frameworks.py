@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from spanwatch.core import names
 from spanwatch.core.dialects.values import (
@@ -97,15 +98,20 @@ def _langfuse_usage(usage: Attributes) -> Fields:
     parts = {name: known for name, value in usage.items() if (known := count(value)) is not None}
     if not parts:
         return {}
-    asked = [tokens for name, tokens in parts.items() if name == "input" or name.startswith(("input_", "cache_"))]
-    made = [tokens for name, tokens in parts.items() if name == "output" or name.startswith("output_")]
+    asked = [name for name in usage if name == "input" or name.startswith(("input_", "cache_"))]
+    made = [name for name in usage if name == "output" or name.startswith("output_")]
     return {
-        "input_tokens": sum(asked) if asked else None,
-        "output_tokens": sum(made) if made else None,
+        "input_tokens": _whole(parts, asked),
+        "output_tokens": _whole(parts, made),
         "cache_read_tokens": parts.get("input_cached_tokens", parts.get("cache_read_input_tokens")),
         "cache_write_tokens": parts.get("input_cache_creation", parts.get("cache_creation_input_tokens")),
         "reasoning_tokens": parts.get("output_reasoning_tokens", parts.get("output_reasoning")),
     }
+
+
+def _whole(parts: Mapping[str, int], which: Sequence[str]) -> int | None:
+    """The sum of these parts, where each of them is a count."""
+    return sum(parts[name] for name in which) if which and parts.keys() >= set(which) else None
 
 
 PENDING = "pending"  # recognised, and no operation of its own
