@@ -63,12 +63,12 @@ def in_view(capsys):
 def test_the_live_view_shows_them_while_no_process_runs(spent, capsys):
     lines = in_view(capsys)
     assert [[line[0], line[1], *line[3:]] for line in lines] == [
-        ["per-user", "user.id=u-1", "8%", "ok", "$0.0001", "$0.0010"],
+        ["per-user", "user.id=u-1", "8%", "ok", "$0.000084", "$0.001000"],
         ["all", "everything", "5%", "ok", "-", "-"],
-        ["per-user", "user.id=u-2", "4%", "ok", "$0.0000", "$0.0010"],
+        ["per-user", "user.id=u-2", "4%", "ok", "$0.000042", "$0.001000"],
     ]
     assert said(capsys, "raise", "per-user", "--usd", "0.009", "--scope", "user.id=u-1")[0] == 0
-    assert [line[5:] for line in in_view(capsys) if line[1] == "user.id=u-1"] == [["$0.0001", "$0.0100"]]
+    assert [line[5:] for line in in_view(capsys) if line[1] == "user.id=u-1"] == [["$0.000084", "$0.010000"]]
 
 
 def test_the_live_view_tells_the_budgets_of_processes_apart_that_keep_them_in_memory(place, monkeypatch, capsys):

@@ -107,6 +107,7 @@ def test_a_doubt_is_named(spanwatch):
         (("--provider", "openai", "--model", "gpt-4o-foo", "--input", "1"), "Listed at openai with a similar name: "),
         (("--provider", "azure", "--model", "prod-chat", "--input", "1"), '  model = "prod-chat"'),
         (("--provider", "nobody", "--model", "m", "--input", "1"), "No list names a provider nobody: check"),
+        (("--model", "m", "--input", "1"), "say who serves it, such as --provider openai."),
         (("--provider", "openai", "--model", "gpt-4o"), "Give counts, such as --input 1000 --output 100"),
         (("--provider", "openai", "--model", "o3", "--output", "1", "--reasoning", "2"), "A part is more than its"),
         (("--provider", "github_copilot", "--model", "gpt-4o", "--input", "1"), "What you pay is no price per call"),
@@ -129,6 +130,14 @@ def test_the_price_file_that_the_remedy_shows_works(spanwatch, tmp_path):
     assert "source  your price file (my.toml " in out
 
 
+def test_a_count_may_be_grouped_and_what_is_none_is_named(spanwatch, capsys):
+    assert "input_tokens  1,240,000" in spanwatch("--model", "gpt-4o", "--input", "1,240_000")[1]
+    for given in ("1k", "-5", "1.5"):
+        with pytest.raises(SystemExit, match=r"\A2\Z"):
+            spanwatch("--model", "gpt-4o", f"--input={given}")
+        assert f"argument --input: give a whole number from 0, not {given!r}" in capsys.readouterr().err
+
+
 def test_the_setting_prices_is_in_force(spanwatch, tmp_path, monkeypatch):
     (tmp_path / "my.toml").write_text('[[price]]\nmodel = "m"\nper_second = "0.5"', encoding="utf-8")
     monkeypatch.setenv("SPANWATCH_PRICES", "my.toml")
@@ -145,7 +154,7 @@ def test_the_setting_prices_is_in_force(spanwatch, tmp_path, monkeypatch):
         (("--context", "flex"), "--context takes NAME=VALUE, not 'flex'"),
         (("--context", "discount=11"), "context 'discount' must be 0 or more and at most 10, not '11'"),
         (("--context", "convention=odd"), "context 'convention' must be 'inclusive' or 'exclusive', not 'odd'"),
-        (("--at", "soon"), "--at takes an age such as 30m, 1h or 7d, or a time, not 'soon'"),
+        (("--at", "soon"), "--at takes an age such as 30m, 1h or 7d, or a time such as 2026-11-26T09:30, not 'soon'"),
         (("--prices", "missing.toml"), "setting prices: missing.toml cannot be read"),
     ],
 )

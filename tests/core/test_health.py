@@ -146,7 +146,18 @@ def test_limits_are_written_as_in_the_setting():
 
 @pytest.mark.parametrize(
     "text",
-    ["speed=1/2", "mean_s", "mean_s=fast", "mean_s=1/", "success_rate=0.9/x", "mean_s=nan", "lost=-1", "p95_s=inf"],
+    [
+        "speed=1/2",
+        "mean_s",
+        "mean_s=fast",
+        "mean_s=1/",
+        "success_rate=0.9/x",
+        "mean_s=nan",
+        "lost=-1",
+        "p95_s=inf",
+        "success_rate=95/90",
+        "unpriced_share=1.5",
+    ],
 )
 def test_limits_that_cannot_be_read_are_refused(text):
     with pytest.raises(ValueError, match=r"\S"):

@@ -76,6 +76,12 @@ def test_a_wrong_standard_variable_is_ignored_and_noted():
         ),
         (
             {},
+            {"SPANWATCH_RULES": "defaults"},
+            "",
+            "setting rules (environment variable SPANWATCH_RULES) cannot be 'defaults': give a list of Rule(...), ",
+        ),
+        (
+            {},
             {},
             "sample = 2",
             "setting sample (sample in spanwatch.toml) cannot be 2: give a ratio from 0 to 1, such as 0.01",

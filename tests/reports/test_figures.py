@@ -67,6 +67,7 @@ def test_counts_and_sizes():
     [
         (None, None), ("1h", NOW - HOUR),
         ("30 m", NOW - HOUR // 2), ("1.5D", NOW - 36 * HOUR), ("2w", NOW - 336 * HOUR),
+        ("1d 12h", NOW - 36 * HOUR), ("1h30m", NOW - 3 * HOUR // 2), (f"{'9' * 400}d", 0),
         ("999999w", 0), ("2026-09-21T14:13:20", NOW), ("2026-09-21T16:13:20+02:00", NOW), ("2026-09-21 14:13:20Z", NOW),
         ("1960-01-01", 0), ("9999-12-31", 1 << 62),
     ],
@@ -75,7 +76,7 @@ def test_a_moment_is_an_age_or_a_time(text, expected):
     assert moment(text, "--since", NOW) == expected
 
 
-@pytest.mark.parametrize("text", ["", "h", "-1h", "1y", "2026-13-01", "1e9", "nan", "1h\x1b"])
+@pytest.mark.parametrize("text", ["", "h", "-1h", "1y", "2026-13-01", "1e9", "nan", "1h\x1b", "1h 2026-09-21"])
 def test_what_is_no_moment_is_refused_with_the_options_name(text):
     with pytest.raises(UsageError, match="--until takes an age"):
         moment(text, "--until", NOW)

@@ -61,8 +61,9 @@ class Overview:
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Add the options of `spanwatch feedback`."""
+    rating = reading.number(float, LOWEST, HIGHEST, f"a rating from {LOWEST:g} to {HIGHEST:g}")
     parser.add_argument(
-        "--low", metavar="RATING", nargs="?", type=_rating, const=LOW, help="list ratings up to this one only (2)"
+        "--low", metavar="RATING", nargs="?", type=rating, const=LOW, help="list ratings up to this one only (2)"
     )
     reading.add_window(parser)
     reading.add_limit(parser, _SHOWN, f"list the latest N ratings (default: {_SHOWN})")
@@ -181,13 +182,6 @@ def _row(rating: Rating) -> list[Cell]:
         *(Cell(clean(each or "-")) for each in (rating.agent, rating.model, rating.user_id, rating.trace_id)),
         Cell(clean(" ".join((rating.comment or "-").split()))),
     ]
-
-
-def _rating(text: str) -> float:
-    value = float(text)
-    if not LOWEST <= value <= HIGHEST:
-        raise argparse.ArgumentTypeError(f"give a rating from {LOWEST:g} to {HIGHEST:g}")
-    return value
 
 
 _AXES: tuple[stored.Axis, ...] = tuple(AXES)  # type: ignore[arg-type]  # its keys are the axes

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from typing import Any
 
@@ -46,8 +47,9 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     """Add the options of `spanwatch price`."""
     parser.add_argument("--provider", metavar="P", help="openai, azure.ai.openai, aws.bedrock, openrouter, ...")
     parser.add_argument("--model", metavar="M", required=True, help="the name that answered, as it came")
+    counts = reading.number(_grouped, 0, math.inf, "a whole number from 0")
     for option, (unit, text) in _COUNTS.items():
-        parser.add_argument(f"--{option}", metavar="N", type=_count, dest=unit, help=text)
+        parser.add_argument(f"--{option}", metavar="N", type=counts, dest=unit, help=text)
     parser.add_argument("--unit", metavar="NAME=N", action="append", default=[], help="any other unit: web_searches=2")
     parser.add_argument("--at", metavar="WHEN", help="when the call began: an age such as 2d, or a time (UTC)")
     parser.add_argument(
@@ -128,15 +130,12 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def _grouped(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
 def _number(text: str, name: str) -> int | float:
     try:
         return float(text) if "." in text else int(text)
     except ValueError:
         raise UsageError(f"--unit {name} takes a number, not {text[:64]!r}") from None
-
-
-def _count(text: str) -> int:
-    value = int(text.replace(",", "").replace("_", ""))
-    if value < 0:
-        raise argparse.ArgumentTypeError("give a number from 0")
-    return value

@@ -102,8 +102,10 @@ def _remedy(asked: Question, cost: Cost, book: PriceBook) -> Iterator[str]:
     close = difflib.get_close_matches(asked.model.lower(), listed, n=3)
     if close:
         yield f"Listed at {provider} with a similar name: {', '.join(map(clean, close))}."
-    elif not listed:
-        yield f"No list names a provider {clean(asked.provider or '?')}: check --provider."
+    elif asked.provider and not listed:
+        yield f"No list names a provider {clean(asked.provider)}: check --provider."
+    elif not asked.provider:
+        yield "No list has a model of this name: say who serves it, such as --provider openai."
     yield "Give it a price, or say what a deployment's name stands for, in a price file (setting prices):"
     yield ""
     yield "  [[price]]"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from spanwatch.core.errors import UsageError
 from spanwatch.core.settings import Settings
-from spanwatch.core.times import moment
+from spanwatch.core.times import moment, shown
 from spanwatch.otel.environment import settings_from
 from spanwatch.store.catching_up import caught_up
+
+N = TypeVar("N", int, float)
 
 
 def add_home(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +32,8 @@ def add_window(parser: argparse.ArgumentParser) -> None:
 
 def add_limit(parser: argparse.ArgumentParser, default: int | None, text: str) -> None:
     """The option that says how many."""
-    parser.add_argument("--limit", metavar="N", type=_count, default=default, help=text)
+    count = number(int, 1, math.inf, "a number from 1")
+    parser.add_argument("--limit", metavar="N", type=count, default=default, help=text)
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -51,9 +57,13 @@ def window_of(args: argparse.Namespace, now_ns: int) -> SinceUntil:
     """What --since and --until say.
 
     Raises:
-        UsageError: an option is no moment.
+        UsageError: an option is no moment, or nothing can lie between the two.
     """
-    return SinceUntil(moment(args.since, "--since", now_ns), moment(args.until, "--until", now_ns))
+    window = SinceUntil(moment(args.since, "--since", now_ns), moment(args.until, "--until", now_ns))
+    if window.since_ns is not None and window.until_ns is not None and window.since_ns >= window.until_ns:
+        begin, end = f"{args.since} ({shown(window.since_ns)})", f"{args.until} ({shown(window.until_ns)})"
+        raise UsageError(f"nothing lies between --since {begin} and --until {end}: give a later --until")
+    return window
 
 
 @contextlib.contextmanager
@@ -68,8 +78,14 @@ def opened(args: argparse.Namespace) -> Iterator[Path]:
         yield home
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("give a number from 1")
-    return value
+def number(kind: Callable[[str], N], least: N, most: float, wanted: str) -> Callable[[str], N]:
+    """How an option reads a number from `least` to `most`; a wrong one is told with what is `wanted` instead."""
+
+    def read(text: str) -> N:
+        with contextlib.suppress(ValueError):
+            value = kind(text)
+            if least <= value <= most:
+                return value
+        raise argparse.ArgumentTypeError(f"give {wanted}, not {text[:64]!r}")
+
+    return read

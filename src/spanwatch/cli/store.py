@@ -41,9 +41,10 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     of_stats = actions.add_parser("stats", help="sizes, rows, the oldest and newest, what waits, what was lost")
     of_stats.add_argument("--json", action="store_true", help="one JSON object")
+    amount = reading.number(float, 0.0, 1e18, "a number from 0")
     of_prune = actions.add_parser("prune", help="forget what is too old, and the oldest where it is too much")
-    of_prune.add_argument("--days", type=_amount, metavar="N", help="age to keep (default: setting retention_days)")
-    of_prune.add_argument("--bytes", type=_amount, metavar="N", help="size to keep (default: setting retention_bytes)")
+    of_prune.add_argument("--days", type=amount, metavar="N", help="age to keep (default: setting retention_days)")
+    of_prune.add_argument("--bytes", type=amount, metavar="N", help="size to keep (default: setting retention_bytes)")
     of_export = actions.add_parser("export", help="spans and logs as OTLP JSON lines on stdout")
     reading.add_window(of_export)
     of_forget = actions.add_parser("forget", help="remove everything of one user")
@@ -135,13 +136,6 @@ def _forget(args: argparse.Namespace) -> None:
         + (f"; removed {counted(gone.alerts, 'alert')} of the history" if gone.alerts else "")
         + (f"; removed {counted(gone.set_aside, 'damaged file')}" if gone.set_aside else "")
     )
-
-
-def _amount(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1e18:
-        raise argparse.ArgumentTypeError("give a number from 0")
-    return value
 
 
 _ACTIONS: dict[str, Callable[[argparse.Namespace], None]] = {

@@ -39,7 +39,8 @@ WINDOWS = {"5m": 300.0, "15m": 900.0, "1h": 3600.0, "6h": 21_600.0, "24h": 86_40
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Add the options of `spanwatch top`."""
     parser.add_argument("--window", choices=WINDOWS, default="1h", help="how far back (default: 1h); w changes it")
-    parser.add_argument("--every", metavar="SECONDS", type=_seconds, default=4.0, help="refresh (default: 4)")
+    every = reading.number(float, 0.2, 3600.0, "seconds from 0.2 to 3600")
+    parser.add_argument("--every", metavar="SECONDS", type=every, default=4.0, help="refresh (default: 4)")
     parser.add_argument("--once", action="store_true", help="print it once as plain lines")
     reading.add_home(parser)
 
@@ -86,10 +87,3 @@ def _app() -> Callable[..., Any]:
         ) from None
     found: Callable[..., Any] = importlib.import_module("spanwatch.cli.top_app").Top
     return found
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.2 <= value <= 3600:
-        raise argparse.ArgumentTypeError("give seconds from 0.2 to 3600")
-    return value

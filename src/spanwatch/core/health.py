@@ -203,6 +203,7 @@ def _lost(measures: Measures, thresholds: Thresholds) -> Reason | None:
     return Reason("lost", _judged(lost, limit), lost, limit, text)
 
 
+_SHARES = ("success_rate", "unpriced_share")
 CHECKS: tuple[Check, ...] = (_success, _mean, _p95, _errors, _unpriced, _lost)
 
 
@@ -221,6 +222,8 @@ def thresholds_from(text: str) -> Thresholds:
                 f"{item!r} is none of {', '.join(sorted(known))} with its limits, as in success_rate=0.95/0.9"
             )
         found[name] = _limit(limits)
+        if name in _SHARES and max(found[name].degraded or 0, found[name].unhealthy or 0) > 1:
+            raise ValueError(f"{name} is a part of 1, such as 0.95 for 95 %, not {limits!r}")
     return Thresholds(**found)
 
 

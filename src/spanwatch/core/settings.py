@@ -19,7 +19,7 @@ from spanwatch.core.exports import PROTOCOLS, Export, exports_for
 from spanwatch.core.health import thresholds_from
 from spanwatch.core.names import CONFIG_FILE, SERVICE_NAME, USAGE_COST
 from spanwatch.core.redact import redact
-from spanwatch.core.rules import Rule, rules_from
+from spanwatch.core.rules import SHIPPED, Rule, rules_from
 from spanwatch.core.rules import distinct as distinct_rules
 
 ENGINES = ("spanwatch", "openllmetry", "genai", "openinference", "none")
@@ -213,9 +213,9 @@ def _budgets(raw: Any) -> tuple[Budget, ...]:
 
 
 def _rules(raw: Any) -> tuple[Rule, ...]:
-    if isinstance(raw, str) or (isinstance(raw, list) and raw and all(isinstance(table, Mapping) for table in raw)):
+    if raw == SHIPPED or (isinstance(raw, list) and raw and all(isinstance(table, Mapping) for table in raw)):
         return rules_from(raw)
-    if isinstance(raw, bytes | Mapping):
+    if isinstance(raw, str | bytes | Mapping):
         raise TypeError
     try:
         return distinct_rules(raw)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from spanwatch.core.errors import UsageError
 
-_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])\Z")
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])\s*")
+_AGO = re.compile(rf"(?:{_PART.pattern})+\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LAST_NS = 1 << 62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -15,20 +16,22 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def moment(text: str | None, option: str, now_ns: int) -> int | None:
-    """A moment in UNIX nanoseconds: `1h` is an hour ago; ISO 8601 is a time, in UTC where it names no zone.
+    """A moment in UNIX nanoseconds: `1h` or `1d12h` is so long ago; ISO 8601 is a time, in UTC where it names no zone.
 
     Raises:
         UsageError: it is neither; names the option.
     """
     if text is None:
         return None
-    ago = _AGO.match(text.strip().lower())
-    if ago:
-        return max(now_ns - int(float(ago[1]) * _SECONDS[ago[2]] * 1e9), 0)
+    words = text.strip().lower()
+    if _AGO.match(words):
+        ago_ns = sum(float(count) * _SECONDS[unit] for count, unit in _PART.findall(words)) * 1e9
+        return now_ns - int(ago_ns) if ago_ns < now_ns else 0
     try:
         time = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise UsageError(f"{option} takes an age such as 30m, 1h or 7d, or a time, not {text[:64]!r}") from None
+        wanted = "an age such as 30m, 1h or 7d, or a time such as 2026-11-26T09:30"
+        raise UsageError(f"{option} takes {wanted}, not {text[:64]!r}") from None
     return nanoseconds(time)
 
 

@@ -135,6 +135,7 @@ def test_what_no_metric_has_is_asked_of_the_ledger():
     [
         lambda: making.error_rate(above=10),
         lambda: making.latency(100),
+        lambda: making.latency(0.95),
         lambda: making.spend(0),
         lambda: making.spend("lots"),
         lambda: making.spend(float("nan")),

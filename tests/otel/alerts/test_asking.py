@@ -124,7 +124,7 @@ def test_rules_out_of_a_file(configured, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"rules": "some"}, "must be tables"),
+        ({"rules": "some"}, r"setting rules \(argument rules=\) cannot be 'some': give a list of Rule"),
         ({"rules": [5]}, "must be Rule"),
         ({"rules": "default", "live_interval": 0}, "needs samples"),
         ({"rules": "default", "notify": [{"type": "pigeon"}]}, "'pigeon'"),

@@ -67,8 +67,8 @@ def latency(
         grown = [f"{_sum(labels)} (rate({series(metric, part)}[{span}]))" for part in ("_sum", "_count")]
         expr, figure = f"{grown[0]} / {grown[1]} > {limit:g}", "mean"
     else:
-        if not 0 < p < 100:
-            raise ConfigurationError(f"p is a percentile above 0 and below 100, such as 95, not {p}")
+        if not 1 <= p < 100:
+            raise ConfigurationError(f"p is a percentile from 1 and below 100, such as 95, not {p}")
         inner = f"{_sum((*labels, 'le'))} (rate({series(metric, '_bucket')}[{span}]))"
         expr, figure = f"histogram_quantile({p / 100:g}, {inner}) > {limit:g}", f"p{p:g}"
     what = "Requests" if of == "requests" else "Model calls"

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from spanwatch.core.harmless import clean
+from spanwatch.core.money import NANO_PER_USD
 from spanwatch.core.times import shown
 from spanwatch.reports.alerts import COLUMNS, alert_row
-from spanwatch.reports.figures import NONE, cost_of, number, seconds
+from spanwatch.reports.figures import NONE, cost_of, dollars, number, seconds
 from spanwatch.reports.screen import Screen, Style
 from spanwatch.reports.table import Cell, Column
 from spanwatch.reports.watching.accounts import Account
@@ -102,7 +103,7 @@ def _account(account: Account) -> Row:
 
 
 def _usd(value: float | None) -> str:
-    return NONE if value is None else f"${value:,.4f}"
+    return dollars(None if value is None else round(value * NANO_PER_USD))
 
 
 def _ratings(snapshot: Shown) -> list[Row]:
