@@ -37,6 +37,35 @@ def weather(city: str) -> str:
 graph = create_agent(ChatOpenAI(model="gpt-4o-mini"), tools=[weather])
 graph.invoke({"messages": [{"role": "user", "content": "hi"}]})
 """
+BRANCHES = """
+import asyncio, operator
+from typing import Annotated, TypedDict
+from langchain_openai import ChatOpenAI
+from langgraph.graph import END, START, StateGraph
+def model(options):
+    return ChatOpenAI(model="gpt-4o-mini", max_retries=0, default_headers={"X-Demo": options})
+class State(TypedDict):
+    said: Annotated[list, operator.add]
+slow, failing = model('{"latency": 0.3}'), model('{"status": 500}')
+async def asked(state):
+    return {"said": [(await slow.ainvoke("a word")).content]}
+async def streamed(state):
+    return {"said": ["".join([piece.content async for piece in slow.astream("a word")])]}
+async def mended(state):
+    await asyncio.sleep(0.1)
+    return {"said": [(await failing.with_fallbacks([slow]).ainvoke("a word")).content]}
+def summed(state):
+    return {"said": [slow.invoke("a word").content]}
+graph = StateGraph(State)
+for branch in (asked, streamed, mended):
+    graph.add_node(branch.__name__, branch)
+    graph.add_edge(START, branch.__name__)
+    graph.add_edge(branch.__name__, "summed")
+graph.add_node("summed", summed)
+graph.add_edge("summed", END)
+with spanwatch.request(user_id="u-1"):
+    asyncio.run(graph.compile().ainvoke({"said": []}))
+"""
 RETRIED = """
 import json
 from langchain_openai import ChatOpenAI
@@ -208,6 +237,10 @@ MCP_BY_HTTP = MCP_HTTP + MCP_WORK + "serving.stdin.close()\nassert serving.wait(
 TOOL_CALLS = (
     f"SELECT json_extract(body, '$.a.\"{names.ROLLUP_TOOL_CALLS}\"') FROM spans WHERE name LIKE 'invoke_agent%'"
 )
+ROLLED_UP = (
+    f"SELECT json_extract(body, '$.a.\"{names.ROLLUP_CALLS}\"'), "
+    f"json_extract(body, '$.a.\"{names.ROLLUP_COST_USD}\"') FROM spans WHERE name = 'request'"
+)
 JOINED = """
 SELECT agent.name, asked.name, done.name, done.source != asked.source FROM spans done
 JOIN spans asked ON asked.trace_id = done.trace_id AND asked.span_id = done.parent_id
@@ -267,6 +300,13 @@ SETUPS = {
     "LangGraph, OpenLLMetry": Setup(LANGGRAPH, THREE[:2], (*GRAPH, OF_TRACELOOP.format("langchain")), lines=TRACELOOP),
     "LangGraph, OpenInference": Setup(
         LANGGRAPH, THREE[:2], (*GRAPH, OF_ARIZE.format("langchain")), "langchain", picture=True
+    ),
+    "LangGraph whose branches run at once, OpenInference": Setup(
+        BRANCHES,
+        [*THREE[:2], *FAILING, *THREE[:2]],
+        (*GRAPH, OF_ARIZE.format("langchain")),
+        "langchain",
+        more=((ROLLED_UP, [(5, 4 * MINI / 1e9)]),),
     ),
     "LlamaIndex, OpenInference": Setup(
         LLAMAINDEX,

@@ -25,7 +25,7 @@ made, use = {
     "gauges": lambda: (Gauges(NoOpMeterProvider().get_meter("m"), (), lambda _name, _most: []), lambda it: it._now()),
     "instance": lambda: (Instance(), lambda it: it.stop(0)),
     "counted": lambda: (Counted(), lambda it: it.first("c")),
-    "frames": lambda: (Frames(), lambda it: it._roll_up(Frame(lambda: None, None), Totals.add_tool)),
+    "frames": lambda: (Frames(), lambda it: it._roll_up([Frame(lambda: None, None)], Totals.add_tool)),
     "twins": lambda: (Twins(lambda: 0), lambda it: it.counted(CALL, None)),
     "gate": lambda: (Gate(rules_from(["*"], "10/1m", 1024)), lambda it: it.refused("POST", {}, "client")),
     "desk": lambda: (Desk(alone=True), lambda it: it.recent("response")),

@@ -7,12 +7,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spanwatch.core.call import Call, Usage
+from spanwatch.otel.frames import Frame
 from spanwatch.otel.twins import Twins
 
 MS = 1_000_000
 INNER = Call("i", "chat", 10 * MS, 20 * MS, request_model="m", scope="spanwatch", usage=Usage(10, 5))
 OUTER = dataclasses.replace(INNER, call_id="o", started_ns=9 * MS, ended_ns=21 * MS, scope="a.framework")
 BEFORE = dataclasses.replace(OUTER, request_model="another", started_ns=1, ended_ns=2, scope="a.second")
+
+
+def began_on(thread):
+    frame = Frame(lambda: None, None)
+    frame.thread = thread
+    return frame
 
 
 class Told:
@@ -23,11 +30,12 @@ class Told:
         self.twins = Twins(lambda: self.now)
         for call in (BEFORE, *known):
             self.now = call.ended_ns
-            self.twins.counted(call, thread)
+            self.twins.counted(call, began_on(thread))
 
     def of(self, call, thread=1, at=None):
         self.now = at or call.ended_ns
-        return self.twins.of(call, thread)
+        told = self.twins.of(call, None if thread is None else began_on(thread))
+        return None if told is None else told[0]
 
 
 def test_a_report_around_a_counted_call_repeats_it_and_one_inside_too():
@@ -42,11 +50,32 @@ def test_a_span_lasts_until_it_is_reported_whatever_end_it_states():
     assert Told(INNER).of(early) is None
 
 
-def test_without_usage_the_thread_decides():
+def test_without_usage_the_thread_or_the_trace_decides():
+    inner, unknown = dataclasses.replace(INNER, scope="a.client"), dataclasses.replace(OUTER, usage=None)
+    assert Told(inner).of(unknown) is inner
+    assert Told(inner).of(unknown, thread=2) is None
+    assert Told(inner).of(unknown, thread=None) is None
+    traced = [dataclasses.replace(inner, trace_id=trace) for trace in ("t", "u")]
+    assert Told(traced[0]).of(dataclasses.replace(unknown, trace_id="t"), thread=2) is traced[0]
+    assert Told(traced[1]).of(dataclasses.replace(unknown, trace_id="t"), thread=2) is None
+
+
+def test_without_usage_one_of_our_own_site_is_what_is_around_it_in_time_whatever_its_thread():
     unknown = dataclasses.replace(OUTER, usage=None)
-    assert Told(INNER).of(unknown) is INNER
-    assert Told(INNER).of(unknown, thread=2) is None
-    assert Told(INNER).of(unknown, thread=None) is None
+    assert Told(INNER).of(unknown, thread=2) is INNER
+    assert Told(unknown).of(INNER, thread=2) is unknown
+    short = dataclasses.replace(unknown, started_ns=11 * MS, ended_ns=12 * MS)
+    assert Told(short).of(INNER, thread=2) is None
+    later = dataclasses.replace(unknown, started_ns=11 * MS)
+    assert Told(INNER).of(later, thread=2) is None
+
+
+def test_of_many_at_once_each_is_repeated_once():
+    ours = [dataclasses.replace(INNER, call_id=f"i{n}") for n in range(10)]
+    told = Told(*ours)
+    theirs = [told.of(dataclasses.replace(OUTER, call_id=f"o{n}", usage=None), thread=n) for n in range(11)]
+    assert sorted(call.call_id for call in theirs[:10]) == sorted(call.call_id for call in ours)
+    assert theirs[10] is None
 
 
 @pytest.mark.parametrize(
@@ -93,4 +122,4 @@ def test_one_scope_alone_never_repeats_itself(spans):
     for start, length, thread in spans:
         call = dataclasses.replace(INNER, started_ns=start * MS, ended_ns=(start + length) * MS)
         assert told.of(call, thread) is None
-        told.twins.counted(call, thread)
+        told.twins.counted(call, began_on(thread))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from threading import get_ident
@@ -43,12 +43,13 @@ class Frame:
 
     `call` is the counted call of this span, `donor` a duplicate inside it that knows more, `inside` the role of the
     calls that were counted inside it before its own role was known, `sole` the only one of them, `agent` the nearest
-    agent that named itself when it started. `refused` says that such a call was refused inside it, `tells` that who
+    agent that named itself when it started, `beside` the spans that report one call, this one included, where another
+    does it that is neither around nor inside. `refused` says that such a call was refused inside it, `tells` that who
     ends the span also puts on it how many tools were called.
     """
 
     __slots__ = (
-        *("_role", "_span", "agent", "call", "donor", "ended", "inside", "parent"),
+        *("_role", "_span", "agent", "beside", "call", "donor", "ended", "inside", "parent"),
         *("refused", "sole", "tells", "thread", "totals"),
     )
 
@@ -62,6 +63,7 @@ class Frame:
         self.donor: Call | None = None
         self.inside: Role | None = None
         self.sole: Call | None = None
+        self.beside: list[Frame] | None = None
         self.ended = self.refused = self.tells = False
         self.thread = get_ident()  # that it began on
 
@@ -174,12 +176,22 @@ class Frames:
         frame.known(role)  # spans inside that end later ask for it, when this one may be gone
         if frame.parent is None:
             return
-        for around in frame.enclosing():
-            if around.role in _APART:
-                break
-            around.sole = call if around.inside is None else None
-            around.inside = role
-        self._roll_up(frame, lambda totals: totals.add(call))
+        _mark(frame, call, role)
+        self._roll_up(frame.enclosing(), lambda totals: totals.add(call))
+
+    def share(self, first: Frame, frame: Frame, call: Call, role: Role) -> None:
+        """Add a call that was counted by `first`, and that `frame` reports beside it, to the spans around this alone.
+
+        What is known of the call later goes to the spans around both.
+        """
+        with self._lock:
+            counted = set(_around(first))
+            frame.call, frame.beside = call, first.beside or [first]
+            frame.beside.append(frame)
+            first.beside = frame.beside
+        frame.known(role)
+        _mark(frame, call, role)
+        self._roll_up([each for each in frame.enclosing() if each not in counted], lambda totals: totals.add(call))
 
     def refuse(self, frame: Frame) -> bool:
         """Note on the spans of the same call that it was refused; whether one inside has said so before."""
@@ -193,7 +205,7 @@ class Frames:
         """Add a tool call that has ended to the spans around it; two spans for one call of a tool count once."""
         outer = self.outer(frame, _TOOL)
         if outer is None or outer.tool != frame.tool:
-            self._roll_up(frame, Totals.add_tool, tool_attributes, live=False)
+            self._roll_up(frame.enclosing(), Totals.add_tool, tool_attributes, live=False)
 
     def totals(self, context: SpanContext) -> Totals | None:
         """What has been counted inside a span so far; None when the span is not recorded, so that nobody knows."""
@@ -225,8 +237,10 @@ class Frames:
         for frame in list(self._frames.values()):
             before = frame.call
             if before is not None and key in {before.span_id, before.response_id}:
-                frame.call = after = replace(before, cost=stated_cost(nano_usd))
-                self._roll_up(frame, partial(Totals.restate, before=before, after=after))
+                after = replace(before, cost=stated_cost(nano_usd))
+                for each in frame.beside or (frame,):
+                    each.call = after
+                self._roll_up(_around(frame), partial(Totals.restate, before=before, after=after))
                 return before, after
         return None
 
@@ -234,15 +248,17 @@ class Frames:
         """Add an amount that belongs to no call to an open span and those around it."""
         frame = self._frames.get(span_id)
         if frame is not None:
-            self._roll_up(Frame(frame.reference, frame), lambda totals: totals.add_cost(nano_usd))
+            self._roll_up([frame, *frame.enclosing()], lambda totals: totals.add_cost(nano_usd))
 
     def settle(self, frame: Frame, before: Call, after: Call) -> None:
         """Add the usage and cost that came late for a counted call."""
-        frame.call = after
-        for around in frame.enclosing():
+        for each in frame.beside or (frame,):
+            each.call = after
+        found = list(_around(frame))
+        for around in found:
             if around.sole is before:
                 around.sole = after
-        self._roll_up(frame, lambda totals: totals.settle(before, after))
+        self._roll_up(found, lambda totals: totals.settle(before, after))
 
     def inherited(self, frame: Frame, call: Call) -> dict[str, Any]:
         """The agent, user and conversation that a call lacks, from the nearest enclosing spans that name them."""
@@ -263,15 +279,14 @@ class Frames:
 
     def _roll_up(
         self,
-        frame: Frame,
+        spans: Iterable[Frame],
         change: Callable[[Totals], None],
         described: Callable[[Totals], dict[str, Value]] = rollup_attributes,
         *,
         live: bool = True,
     ) -> None:
         with self._lock:
-            around = frame.parent
-            while around is not None:
+            for around in spans:
                 if around.rolled_up:
                     if around.totals is None:
                         around.totals = Totals()
@@ -279,9 +294,24 @@ class Frames:
                     span = around.span if live or not around.tells else None
                     if span is not None and span.is_recording():
                         span.set_attributes(described(around.totals))
-                around = around.parent
 
     def _dropped(self, reference: weakref.ref[Span]) -> None:
         frame = self._frames.pop(reference.span_id, None)  # type: ignore[attr-defined]  # only made in open()
         if frame is not None and frame.donor is not None and not frame.ended:
             self.orphaned(frame, frame.donor)
+
+
+def _mark(frame: Frame, call: Call, role: Role) -> None:
+    """Note on the spans around whose role is not known yet that a call was counted inside."""
+    for around in frame.enclosing():
+        if around.role in _APART:
+            break
+        around.sole = call if around.inside is None else None
+        around.inside = role
+
+
+def _around(frame: Frame) -> Iterator[Frame]:
+    """The frames around a call, each once: around every span that reports it."""
+    if frame.beside is None:
+        return frame.enclosing()
+    return iter(dict.fromkeys(around for each in frame.beside for around in each.enclosing()))

@@ -23,7 +23,7 @@ from spanwatch.otel.errors import emit_exception, safe_message
 from spanwatch.otel.frames import Frame, Frames
 from spanwatch.otel.guard import Guard
 from spanwatch.otel.journal import Journal
-from spanwatch.otel.twins import Twins
+from spanwatch.otel.twins import Told, Twins
 from spanwatch.otel.worker import Added, Measurement, Worker
 
 T = TypeVar("T")
@@ -188,14 +188,15 @@ class Pipeline:
             if frame.donor is not None:
                 call = filled(call, frame.donor)
         if self._repeats(call):
-            self._bring(call, self._counted.awaited(call.response_id) if call.usage is not None else None)
+            fetched = call.request_model is None
+            self._beside(call, None if fetched else self._twins.answered(call.response_id), frame, role)
             return Verdict(call, duplicate=True)
-        told = self._twins.of(call, None if frame is None else frame.thread)
+        told = self._twins.of(call, frame)
         if told is not None:
             self._beside(call, told, frame, role)
             return Verdict(call, duplicate=True)
         call = self._priced(changed(call, **further) if further else call)
-        self._twins.counted(call, None if frame is None else frame.thread)
+        self._twins.counted(call, frame)
         if frame is not None:
             self.frames.count(frame, call, role)
         if self._budgets is not None:
@@ -213,12 +214,23 @@ class Pipeline:
             return False
         return self._counted.repeated(call.response_id, call.scope, fetched=call.request_model is None)
 
-    def _beside(self, call: Call, told: Call, frame: Frame | None, role: Role) -> None:
+    def _beside(self, call: Call, told: Told | None, frame: Frame | None, role: Role) -> None:
         """A call that was counted by a span beside this one: the spans around this one have its sums too."""
-        if frame is not None:
-            self.frames.count(frame, told, role)
-        if told.usage is None and call.usage is not None:
-            self._bring(call, self._counted.awaited(told.response_id))
+        known, first = (None, None) if told is None else told
+        if first is not None:
+            known = first.call or known  # with the usage that came since
+        if known is not None and frame is not None:
+            if first is None:
+                self.frames.count(frame, known, role)
+            else:
+                self.frames.share(first, frame, known, role)
+        if call.usage is None or (known is not None and known.usage is not None):
+            return
+        answer = call.response_id if known is None else known.response_id
+        if answer is None and known is not None and first is not None:
+            self._bring(call, Awaited(known, first, None))
+        else:
+            self._bring(call, self._counted.awaited(answer))
 
     def _feed(self, outer: Frame, call: Call) -> None:
         """Give a duplicate's knowledge to the outermost span of its call, which may have ended before."""

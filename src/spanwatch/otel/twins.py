@@ -2,8 +2,9 @@
 
 Frameworks' callbacks make spans that are never the current one, so that what the client's instrumentation makes of the
 same call is no child of theirs, and often in another trace. What both have in common is their time, one within the
-other's, the model, the usage as far as both know it, and the thread they began on. A span is taken to last until it is
-reported: some state an end before their stream has even begun.
+other's, the model, and the usage as far as both know it. Where one does not, they have to be of one trace or to have
+begun on one thread, unless ours is within theirs: all that goes through the client passes our own call site. A span is
+taken to last until it is reported: some state an end before their stream has even begun.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from collections.abc import Callable
 
 from spanwatch.core import names
 from spanwatch.core.call import Call
+from spanwatch.otel.frames import Frame
 from spanwatch.store import forks
 
 KEPT = 256
-
-
-_Kept = tuple[Call, int | None, int]  # a call, the thread that its span began on, and until when it lasted
+Told = tuple[Call, Frame | None]  # a call, and its span
+_Kept = tuple[Call, Frame | None, int]  # and until when it lasted
 
 
 class Twins:
@@ -37,31 +38,36 @@ class Twins:
         """At first, and in a forked child: another thread of the parent's may hold its lock for ever."""
         self._lock = threading.RLock()  # reentrant: a host finalizer may end a span inside
 
-    def counted(self, call: Call, thread: int | None) -> None:
+    def counted(self, call: Call, frame: Frame | None) -> None:
         """Remember a call that was counted, in the order of their ends."""
         with self._lock:
             self._scopes.add(call.scope)
-            self._calls.append((call, thread, max(self._clock(), call.ended_ns)))
+            self._calls.append((call, frame, max(self._clock(), call.ended_ns)))
 
-    def of(self, call: Call, thread: int | None) -> Call | None:
+    def answered(self, response_id: str | None) -> Told | None:
+        """The latest call that was counted with this response, or None."""
+        with self._lock:
+            return next((known[:2] for known in reversed(self._calls) if known[0].response_id == response_id), None)
+
+    def of(self, call: Call, frame: Frame | None) -> Told | None:
         """The counted call that this one repeats, or None."""
         with self._lock:
             if self._scopes <= {call.scope}:
                 return None
             until_ns = max(self._clock(), call.ended_ns)
             for known in reversed(self._calls):
-                other, _, other_until_ns = known
+                other, first, other_until_ns = known
                 if other_until_ns < call.started_ns:
                     return None
                 told = other.call_id, call.scope
-                if other.scope != call.scope and _same(known, call, thread, until_ns) and told not in self._told:
+                if other.scope != call.scope and _same(known, call, frame, until_ns) and told not in self._told:
                     self._told.append(told)
-                    return other
+                    return other, first
         return None
 
 
-def _same(known: _Kept, call: Call, thread: int | None, until_ns: int) -> bool:
-    other, other_thread, other_until_ns = known
+def _same(known: _Kept, call: Call, frame: Frame | None, until_ns: int) -> bool:
+    other, first, other_until_ns = known
     if (other.operation == names.EMBEDDINGS) != (call.operation == names.EMBEDDINGS):
         return False
     if other.response_id and call.response_id and other.response_id != call.response_id:
@@ -71,7 +77,12 @@ def _same(known: _Kept, call: Call, thread: int | None, until_ns: int) -> bool:
     if not (inside or around) or not _of_one_model(other, call):
         return False
     alike = _alike(other, call)
-    return alike is True or (alike is None and thread is not None and other_thread == thread)
+    if alike is not None:
+        return alike
+    if (call.scope == names.SCOPE and around) or (other.scope == names.SCOPE and inside):
+        return True
+    of_one_thread = frame is not None and first is not None and frame.thread == first.thread
+    return of_one_thread or (call.trace_id is not None and call.trace_id == other.trace_id)
 
 
 def _of_one_model(one: Call, other: Call) -> bool:
