@@ -22,22 +22,26 @@ class SpanHinge(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """See `SpanProcessor`."""
-        if self._target is not None:
-            self._target.on_start(span, parent_context)
+        target = self._target  # once: another thread may turn it off meanwhile
+        if target is not None:
+            target.on_start(span, parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
         """See `SpanProcessor`."""
-        if self._target is not None:
-            self._target.on_end(span)
+        target = self._target
+        if target is not None:
+            target.on_end(span)
 
     def shutdown(self) -> None:
         """See `SpanProcessor`."""
-        if self._target is not None:
-            self._target.shutdown()
+        target = self._target
+        if target is not None:
+            target.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """See `SpanProcessor`."""
-        return self._target is None or self._target.force_flush(timeout_millis)
+        target = self._target
+        return target is None or target.force_flush(timeout_millis)
 
 
 class LogHinge(LogRecordProcessor):

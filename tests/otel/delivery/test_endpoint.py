@@ -63,8 +63,15 @@ def test_user_and_password_of_the_address_become_a_header_and_no_header_is_in_a_
 
 @pytest.mark.parametrize("url", ["ftp://c", "c:4318", "http://", "file:///etc/passwd"])
 def test_an_address_that_is_none_of_http_is_refused(url):
-    with pytest.raises(ValueError, match="http or https"):
+    with pytest.raises(ValueError, match=f"traces cannot go to '{url}': give an http or https URL, such as"):
         endpoint_of(Export("traces", "http/protobuf", url, url), {})
+
+
+def test_an_address_that_is_refused_shows_no_password():
+    url = "ftp://me:s3cret@c"
+    with pytest.raises(ValueError, match="traces cannot go to 'ftp") as caught:
+        endpoint_of(Export("traces", "http/protobuf", url, url), {})
+    assert "s3cret" not in str(caught.value)
 
 
 def test_the_proxy_of_the_environment_is_taken_but_for_hosts_that_go_past_it(monkeypatch):

@@ -328,6 +328,17 @@ def test_an_outage_is_said_when_it_begins_and_when_it_ends(begin, sink, caplog):
     ]
 
 
+def test_an_address_without_http_is_told_with_what_to_write(begin, caplog, monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")
+    begin({"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318"})
+    said = [line for line in (record.getMessage() for record in caplog.records) if "cannot go to" in line]
+    assert sorted(said) == [
+        f"spanwatch: {signal} cannot go to 'localhost:4318/v1/{signal}': give an http or https URL, "
+        "such as http://localhost:4318"
+        for signal in ("logs", "metrics", "traces")
+    ]
+
+
 def test_after_close_spans_pass_by(begin, tmp_path):
     runtime = begin()
     runtime.close(1)

@@ -15,10 +15,10 @@ from spanwatch.core.exports import Export, Signal
 from spanwatch.core.settings import Settings
 from spanwatch.otel.bounded import left
 from spanwatch.otel.delivery.account import LaneAccount
-from spanwatch.otel.delivery.endpoint import endpoint_of
+from spanwatch.otel.delivery.endpoint import Endpoint, endpoint_of
 from spanwatch.otel.delivery.lane import Lane
 from spanwatch.otel.delivery.spool import Spool
-from spanwatch.otel.guard import Guard
+from spanwatch.otel.guard import Guard, say
 from spanwatch.otel.journal import Journal
 from spanwatch.otel.observing import observing
 from spanwatch.otel.worker import Added
@@ -58,7 +58,7 @@ class Delivery:
             return None
         lane = self._lanes.get(export.signal)
         if lane is None:
-            endpoint = self._guard.run("reading the address of a collector", endpoint_of, export, os.environ)
+            endpoint = self._guard.run("reading the address of a collector", _endpoint, export)
             if endpoint is None:
                 return None
             lane = Lane(
@@ -127,3 +127,11 @@ class Delivery:
         found = next((each for signal, each in self._lanes.items() if signal == lane), None)
         if found is not None:
             found.gave_up(reason, count, own=own)
+
+
+def _endpoint(export: Export) -> Endpoint | None:
+    try:
+        return endpoint_of(export, os.environ)
+    except ValueError as error:
+        say("%s", error)
+        return None

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from opentelemetry.util.re import parse_env_headers
 
 from spanwatch.core.exports import Export
+from spanwatch.core.values import masked
 from spanwatch.otel.version import VERSION
 
 TIMEOUT_S = 10.0
@@ -51,9 +52,11 @@ def endpoint_of(export: Export, environ: Mapping[str, str]) -> Endpoint:
     def of(name: str) -> str | None:
         return said(export, environ, name)
 
-    parts = urlsplit(url_of(export, environ))
+    url = url_of(export, environ)
+    parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"{export.signal} cannot go to {parts.scheme}://{parts.hostname}: give an http or https URL")
+        wanted = "give an http or https URL, such as http://localhost:4318"
+        raise ValueError(f"{export.signal} cannot go to {masked(url)!r}: {wanted}")
     secure = parts.scheme == "https"
     headers = {"content-type": "application/x-protobuf", "user-agent": f"OTel-OTLP-Exporter-spanwatch/{VERSION}"}
     if parts.username is not None:
