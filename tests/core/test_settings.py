@@ -78,7 +78,10 @@ def test_a_wrong_standard_variable_is_ignored_and_noted():
             {},
             {"SPANWATCH_RULES": "defaults"},
             "",
-            "setting rules (environment variable SPANWATCH_RULES) cannot be 'defaults': give a list of Rule(...), ",
+            (
+                "setting rules (environment variable SPANWATCH_RULES) cannot be 'defaults': "
+                "give a list of Rule(...), or 'default', in a file [[rules]] tables"
+            ),
         ),
         (
             {},

@@ -19,8 +19,9 @@ from spanwatch.core.exports import PROTOCOLS, Export, exports_for
 from spanwatch.core.health import thresholds_from
 from spanwatch.core.names import CONFIG_FILE, SERVICE_NAME, USAGE_COST
 from spanwatch.core.redact import redact
-from spanwatch.core.rules import SHIPPED, Rule, rules_from
+from spanwatch.core.rules import Rule, rules_from
 from spanwatch.core.rules import distinct as distinct_rules
+from spanwatch.core.rules.parsing import SHIPPED
 
 ENGINES = ("spanwatch", "openllmetry", "genai", "openinference", "none")
 FSYNCS = ("never", "interval")

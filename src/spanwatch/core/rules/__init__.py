@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from spanwatch.core.rules.alert import Alert, Firing, Notification, Severity, State
 from spanwatch.core.rules.declaration import Rule, Snapshot, distinct
-from spanwatch.core.rules.parsing import SHIPPED, rules_from
+from spanwatch.core.rules.parsing import rules_from
 
 __all__ = [
-    "SHIPPED",
     "Alert",
     "Firing",
     "Notification",
