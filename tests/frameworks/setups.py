@@ -46,16 +46,16 @@ def model(options):
     return ChatOpenAI(model="gpt-4o-mini", max_retries=0, default_headers={"X-Demo": options})
 class State(TypedDict):
     said: Annotated[list, operator.add]
-slow, failing = model('{"latency": 0.3}'), model('{"status": 500}')
+slow, quick, failing = (model(options) for options in ('{"latency": 1}', "{}", '{"status": 500}'))
 async def asked(state):
     return {"said": [(await slow.ainvoke("a word")).content]}
 async def streamed(state):
     return {"said": ["".join([piece.content async for piece in slow.astream("a word")])]}
 async def mended(state):
-    await asyncio.sleep(0.1)
-    return {"said": [(await failing.with_fallbacks([slow]).ainvoke("a word")).content]}
+    await asyncio.sleep(0.5)
+    return {"said": [(await failing.with_fallbacks([quick]).ainvoke("a word")).content]}
 def summed(state):
-    return {"said": [slow.invoke("a word").content]}
+    return {"said": [quick.invoke("a word").content]}
 graph = StateGraph(State)
 for branch in (asked, streamed, mended):
     graph.add_node(branch.__name__, branch)

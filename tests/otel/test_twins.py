@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spanwatch.core.call import Call, Usage
+from spanwatch.core.call import Call, CallStatus, Usage
 from spanwatch.otel.frames import Frame
 from spanwatch.otel.twins import Twins
 
@@ -68,6 +68,29 @@ def test_without_usage_one_of_our_own_site_is_what_is_around_it_in_time_whatever
     assert Told(short).of(INNER, thread=2) is None
     later = dataclasses.replace(unknown, started_ns=11 * MS)
     assert Told(INNER).of(later, thread=2) is None
+
+
+def test_of_attempts_within_one_report_it_is_the_one_with_its_tokens_or_its_end():
+    failed = dataclasses.replace(INNER, call_id="f", usage=None, status=CallStatus.ERROR)
+    answered = dataclasses.replace(INNER, call_id="a", started_ns=15 * MS)
+    assert Told(failed, answered).of(OUTER) is answered
+    unknown = dataclasses.replace(answered, usage=None)
+    assert Told(failed, unknown).of(OUTER) is unknown
+    assert Told(failed, unknown).of(dataclasses.replace(OUTER, usage=None, status=CallStatus.ERROR)) is failed
+
+
+def test_what_was_answered_is_no_report_of_what_failed():
+    failed = dataclasses.replace(INNER, usage=None, status=CallStatus.ERROR)
+    assert Told(failed).of(OUTER) is None
+    assert Told(failed).of(dataclasses.replace(OUTER, usage=None)) is failed  # some call a broken stream good
+
+
+def test_of_several_at_once_it_is_the_one_that_began_nearest():
+    ours = [dataclasses.replace(INNER, call_id=f"i{n}", started_ns=(10 + n) * MS) for n in range(3)]
+    told = Told(ours[1], ours[2], ours[0])
+    for n in (1, 0, 2):
+        around = dataclasses.replace(OUTER, call_id=f"o{n}", started_ns=(10 + n) * MS - 1, usage=None)
+        assert told.of(around, thread=n) is ours[n]
 
 
 def test_of_many_at_once_each_is_repeated_once():

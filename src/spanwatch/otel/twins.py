@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from spanwatch.core import names
-from spanwatch.core.call import Call
+from spanwatch.core.call import Call, CallStatus
 from spanwatch.otel.frames import Frame
 from spanwatch.store import forks
 
 KEPT = 256
+_CONTRADICT = frozenset({(CallStatus.OK, False), (CallStatus.ERROR, True)})  # one was answered, the other was not
 Told = tuple[Call, Frame | None]  # a call, and its span
-_Kept = tuple[Call, Frame | None, int]  # and until when it lasted
+_Kept = tuple[Call, Frame | None, int, list[str]]  # and until when it lasted, and the scopes that reported it too
 
 
 class Twins:
@@ -29,7 +30,6 @@ class Twins:
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
         self._calls: deque[_Kept] = deque(maxlen=KEPT)
-        self._told: deque[tuple[str, str]] = deque(maxlen=4 * KEPT)  # calls, and by whom else they were reported
         self._scopes: set[str] = set()
         self._renew()
         forks.around(child=self._renew)
@@ -42,7 +42,7 @@ class Twins:
         """Remember a call that was counted, in the order of their ends."""
         with self._lock:
             self._scopes.add(call.scope)
-            self._calls.append((call, frame, max(self._clock(), call.ended_ns)))
+            self._calls.append((call, frame, max(self._clock(), call.ended_ns), []))
 
     def answered(self, response_id: str | None) -> Told | None:
         """The latest call that was counted with this response, or None."""
@@ -50,24 +50,29 @@ class Twins:
             return next((known[:2] for known in reversed(self._calls) if known[0].response_id == response_id), None)
 
     def of(self, call: Call, frame: Frame | None) -> Told | None:
-        """The counted call that this one repeats, or None."""
+        """The counted call that this one repeats, or None: of several, the likest."""
         with self._lock:
             if self._scopes <= {call.scope}:
                 return None
-            until_ns = max(self._clock(), call.ended_ns)
-            for known in reversed(self._calls):
-                other, first, other_until_ns = known
-                if other_until_ns < call.started_ns:
-                    return None
-                told = other.call_id, call.scope
-                if other.scope != call.scope and _same(known, call, frame, until_ns) and told not in self._told:
-                    self._told.append(told)
-                    return other, first
-        return None
+            found = min(self._like(call, frame), key=lambda known: _likeness(known[0], call), default=None)
+            if found is None:
+                return None
+            found[3].append(call.scope)
+            return found[:2]
+
+    def _like(self, call: Call, frame: Frame | None) -> Iterator[_Kept]:
+        """The calls that this one may be, and that its scope has not reported yet, the latest first."""
+        until_ns = max(self._clock(), call.ended_ns)
+        for known in reversed(self._calls):
+            other, _, other_until_ns, scopes = known
+            if other_until_ns < call.started_ns:
+                return
+            if other.scope != call.scope and call.scope not in scopes and _same(known, call, frame, until_ns):
+                yield known
 
 
 def _same(known: _Kept, call: Call, frame: Frame | None, until_ns: int) -> bool:
-    other, first, other_until_ns = known
+    other, first, other_until_ns, _ = known
     if (other.operation == names.EMBEDDINGS) != (call.operation == names.EMBEDDINGS):
         return False
     if other.response_id and call.response_id and other.response_id != call.response_id:
@@ -79,10 +84,17 @@ def _same(known: _Kept, call: Call, frame: Frame | None, until_ns: int) -> bool:
     alike = _alike(other, call)
     if alike is not None:
         return alike
+    if {(each.status, each.usage is None) for each in (other, call)} == _CONTRADICT:
+        return False
     if (call.scope == names.SCOPE and around) or (other.scope == names.SCOPE and inside):
         return True
     of_one_thread = frame is not None and first is not None and frame.thread == first.thread
     return of_one_thread or (call.trace_id is not None and call.trace_id == other.trace_id)
+
+
+def _likeness(one: Call, other: Call) -> tuple[bool, bool, int]:
+    """How little two reports have in common: tokens that both know, how it ended, and when it began."""
+    return _alike(one, other) is not True, one.status is not other.status, abs(one.started_ns - other.started_ns)
 
 
 def _of_one_model(one: Call, other: Call) -> bool:
