@@ -1,6 +1,7 @@
 """Runs of the real OpenAI Agents SDK against the demo server, as spans, sums and stored calls."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from spanwatch.core import names
 
 pytest.importorskip("agents.tracing", reason="needs the OpenAI Agents SDK: pip install openai-agents")
 
+MCP_SERVER = Path(__file__).parents[1] / "frameworks" / "mcp_server.py"
 SETUP = """
 import asyncio, json, os
 import agents, spanwatch
@@ -148,6 +150,75 @@ def test_a_handoff_names_both_agents(place):
     assert {row for (row,) in place.rows("SELECT agent FROM calls WHERE counted")} == {"Triage", "Billing"}
     agents_at = [path for path in tree(place) if path.endswith("invoke_agent Billing")]
     assert agents_at == ["invoke_workflow Support desk > invoke_agent Billing"]
+
+
+APPROVED = """
+@function_tool(needs_approval=True)
+async def pay(city: str) -> str:
+    "Pays."
+    return "paid"
+desk = agent("Desk", tools=[pay])
+async def plain(given):
+    return await Runner.run(desk, given, run_config=CONFIG)
+async def streamed(given):
+    told = Runner.run_streamed(desk, given, run_config=CONFIG)
+    async for _ in told.stream_events():
+        pass
+    return told
+async def main():
+    for go in (plain, streamed):
+        state = (await go("hi")).to_state()
+        for interruption in state.get_interruptions():
+            state.approve(interruption)
+        print((await go(state)).final_output is not None)
+asyncio.run(main())
+"""
+
+
+def test_a_run_that_goes_on_after_an_approval_is_in_its_workflow_and_conversation(place):
+    assert run(place, APPROVED) == "True\nTrue\n"
+    top = [path for path in tree(place) if " > " not in path]
+    assert top == ["invoke_workflow Support desk"] * 4
+    calls = place.rows("SELECT nano_usd, agent, conversation_id FROM calls WHERE counted")
+    assert calls == [(42_000, "Desk", "thread-7")] * 4
+    sums = [span[names.ROLLUP_CALLS] for span in spans(place) if span.name == "invoke_workflow Support desk"]
+    assert sums == [1] * 4
+
+
+LISTED = """
+import sys
+from agents.mcp import MCPServerStdio
+async def main():
+    words = {"command": sys.executable, "args": [os.environ["MCP_SERVER"]]}
+    async with MCPServerStdio(params=words, name="almanac", client_session_timeout_seconds=30) as almanac:
+        await Runner.run(agent(mcp_servers=[almanac]), "hi", run_config=CONFIG)
+asyncio.run(main())
+"""
+
+
+def test_a_list_of_mcp_tools_names_its_server_and_a_tool_of_it_is_one_tool_call(place):
+    run(place, LISTED, MCP_SERVER=str(MCP_SERVER))
+    listed = named(place, "tools/list almanac")
+    assert listed[names.MCP_METHOD] == "tools/list"
+    assert (listed[names.MCP_SERVER], listed[names.RESULT_ITEMS]) == ("almanac", 1)
+    assert named(place, "execute_tool weather")[names.MCP_SERVER] == "almanac"
+    workflow = named(place, "invoke_workflow Support desk")
+    assert (workflow[names.ROLLUP_CALLS], workflow[names.ROLLUP_TOOL_CALLS]) == (2, 1)
+
+
+ELSEWHERE = """
+asked = {"cached_tokens": 64, "cache_write_tokens": 16}
+usage = {"input_tokens": 120, "output_tokens": 48, "input_tokens_details": asked, "output_tokens_details": {}}
+with agents.trace("Batch"):
+    with agents.generation_span(model="anthropic/claude-sonnet-4-5", model_config={"model_impl": "litellm"}) as span:
+        span.span_data.usage = usage
+"""
+
+
+def test_a_model_that_another_library_calls_costs_what_it_wrote_to_the_cache_too(place):
+    run(place, ELSEWHERE)
+    known = "SELECT input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, nano_usd FROM calls"
+    assert place.rows(known) == [(120, 64, 16, 48, 919_200)]
 
 
 GUARDRAIL = """

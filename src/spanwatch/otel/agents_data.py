@@ -38,9 +38,6 @@ def scope_plan(data: Any) -> Plan | None:
         return Plan(AGENT, name, found, labels, Carried(agent=name))
     if data.type == "function":
         found = {names.OPERATION_NAME: names.EXECUTE_TOOL, names.TOOL_NAME: name, names.TOOL_TYPE: "function"}
-        server = (data.mcp_data or {}).get("server")
-        if server:
-            found[names.MCP_SERVER] = str(server)
         return Plan(TOOL, name, found, {names.TOOL_NAME: name, names.TOOL_TYPE: "function"})
     return None
 
@@ -75,9 +72,11 @@ def plain_attributes(data: Any, *, content: bool) -> Attributes:
     return {}
 
 
-def tool_content(data: Any) -> Attributes:
-    """What went into a tool and came out, for where content is on."""
-    found = {names.TOOL_CALL_ARGUMENTS: data.input, names.TOOL_CALL_RESULT: data.output}
+def tool_end(data: Any, *, content: bool) -> Attributes:
+    """What a tool says at its end: the MCP server it came from, which the SDK notes when it calls it."""
+    found = {names.MCP_SERVER: (data.mcp_data or {}).get("server")}
+    if content:
+        found |= {names.TOOL_CALL_ARGUMENTS: data.input, names.TOOL_CALL_RESULT: data.output}
     return {name: str(value)[:65_536] for name, value in found.items() if value is not None}
 
 
@@ -102,6 +101,7 @@ def usage_of(data: Any) -> Usage | None:
         input_tokens=_count(stated.get("input_tokens")),
         output_tokens=_count(stated.get("output_tokens")),
         cache_read_tokens=_count(asked.get("cached_tokens")),
+        cache_write_tokens=_count(asked.get("cache_write_tokens")),
         reasoning_tokens=_count(made.get("reasoning_tokens")),
     )
     return usage if usage.input_tokens or usage.output_tokens else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ from spanwatch.otel.agents_data import (
     plain_attributes,
     plain_name,
     scope_plan,
-    tool_content,
+    tool_end,
     usage_of,
     workflow_plan,
 )
@@ -63,6 +63,7 @@ class AgentsProcessor:
 
     def __init__(self) -> None:
         self.on = True
+        self.current_trace: Callable[[], Any] = lambda: None
         self._guard = Guard()
         self._open: dict[str, _Open] = {}  # no lock: each use is one step
 
@@ -77,8 +78,12 @@ class AgentsProcessor:
 
     def on_span_start(self, span: Any) -> None:
         """An agent, a tool, a turn, a handoff, a guardrail, a list of tools, a model call or a custom span begins."""
-        if self.on and span.span_data.type not in PASSED:
+        if not self.on:
+            return
+        if span.span_data.type not in PASSED:
             self._guard.run("starting a span of an agent", self._start, span)
+        elif self._around(span) is None:
+            self._guard.run("resuming a workflow", self._resume, span)
 
     def on_span_end(self, span: Any) -> None:
         """It ends."""
@@ -104,10 +109,18 @@ class AgentsProcessor:
         else:
             self._plain(span.span_id, above, plain_name(data), SpanKind.INTERNAL, {})
 
+    def _resume(self, span: Any) -> None:
+        """Begin with its first span the workflow of a trace that goes on after its end, as an approved run does."""
+        trace = self.current_trace()
+        if trace is not None and trace.trace_id == span.trace_id:
+            self._begin(span.span_id, workflow_plan(trace), None)
+
+    def _around(self, span: Any) -> _Open | None:
+        return self._open.get(span.parent_id or "") or self._open.get(span.trace_id)
+
     def _above(self, span: Any) -> Context:
         """The context to begin in: the current one, unless the SDK knows better which span is around."""
-        known = self._open.get(span.parent_id or "") or self._open.get(span.trace_id)
-        current = get_current()
+        known, current = self._around(span), get_current()
         if known is None:
             return current
         around, here = get_current_span(known.context), get_current_span(current)
@@ -150,8 +163,8 @@ class AgentsProcessor:
         error, failure = _left_by(opened), failure_of(span)
         content = in_force().content.on
         if opened.run is not None:
-            if content and span.span_data.type == "function":
-                opened.run.span.set_attributes(tool_content(span.span_data))
+            if span.span_data.type == "function":
+                opened.run.span.set_attributes(tool_end(span.span_data, content=content))
             if error is None and failure is not None:
                 _mark(opened.run.span, failure, content=content)
             _finish(opened.run, error)
@@ -182,7 +195,10 @@ class AgentsInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # its package
         self._processor.on = True
 
     def _add(self) -> None:
-        importlib.import_module(MODULE).add_trace_processor(self._processor)
+        tracing, processor = importlib.import_module(MODULE), self._processor
+        if processor is not None:
+            processor.current_trace = tracing.get_current_trace
+            tracing.add_trace_processor(processor)
 
     def _uninstrument(self, **_: Any) -> None:
         """The SDK takes no processor out again: ours stays and does nothing."""
