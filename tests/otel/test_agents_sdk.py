@@ -136,6 +136,28 @@ def test_concurrent_runs_do_not_mix(place):
     assert sorted(rows) == [(f"run {number}", f"run {number}", 2) for number in range(4)]
 
 
+SHARED = """
+async def main():
+    def one(name, latency):
+        slow = ModelSettings(extra_headers={"X-Demo": json.dumps({"latency": latency})})
+        desk = agent(name, handoffs=[agent("Billing")], model_settings=slow)
+        config = RunConfig(workflow_name=name, group_id=name, trace_id="trace_" + 32 * "a")
+        return Runner.run(desk, "hi", run_config=config)
+    await asyncio.gather(one("slow", 1), one("quick", 0.1))
+asyncio.run(main())
+"""
+
+
+def test_concurrent_runs_that_share_the_id_of_a_trace_do_not_mix(place):
+    run(place, SHARED)
+    paths = tree(place)
+    for name in ("slow", "quick"):
+        scopes = [path for path in paths if path.startswith(f"invoke_workflow {name}") and "turn" not in path]
+        assert len(scopes) == 3, paths
+    rows = place.rows("SELECT agent, conversation_id, count(*) FROM calls WHERE counted GROUP BY 1, 2 ORDER BY 2, 1")
+    assert rows == [("Billing", "quick", 1), ("quick", "quick", 1), ("Billing", "slow", 1), ("slow", "slow", 1)]
+
+
 HANDOFF = """
 billing = agent("Billing")
 first = agent("Triage", handoffs=[billing])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from opentelemetry.context import Context, attach, get_current
+from opentelemetry.context import Context, attach, create_key, get_current, set_value
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span, set_span_in_context
 
@@ -44,6 +44,7 @@ from spanwatch.otel.spans.run import Run, begun
 
 MODULE, DISTRIBUTION, INSTALL = "agents.tracing", "openai-agents", "pip install 'spanwatch[agents]'"
 SUPPORTED = "openai-agents >= 0.20, < 0.30"
+_TRACE = create_key("spanwatch-agents-trace")
 
 
 @dataclass(slots=True)
@@ -70,20 +71,17 @@ class AgentsProcessor:
     def on_trace_start(self, trace: Any) -> None:
         """A workflow begins."""
         if self.on:
-            self._guard.run("starting a workflow", self._begin, trace.trace_id, workflow_plan(trace), None)
+            self._guard.run("starting a workflow", self._start_trace, trace)
 
     def on_trace_end(self, trace: Any) -> None:
         """It ends, as the exception says that leaves it."""
-        self._guard.run("ending a workflow", self._end_trace, trace.trace_id)
+        self._guard.run("ending a workflow", self._end_trace, trace)
 
     def on_span_start(self, span: Any) -> None:
         """An agent, a tool, a turn, a handoff, a guardrail, a list of tools, a model call or a custom span begins."""
-        if not self.on:
-            return
-        if span.span_data.type not in PASSED:
-            self._guard.run("starting a span of an agent", self._start, span)
-        elif self._around(span) is None:
-            self._guard.run("resuming a workflow", self._resume, span)
+        if self.on:
+            begin = self._resume if span.span_data.type in PASSED else self._start
+            self._guard.run("starting a span of an agent", begin, span)
 
     def on_span_end(self, span: Any) -> None:
         """It ends."""
@@ -94,6 +92,13 @@ class AgentsProcessor:
 
     def force_flush(self) -> None:
         """Nothing is held back."""
+
+    def _start_trace(self, trace: Any) -> None:
+        """Under its own key, for runs at once may share the id of a trace; what has that id looks there meanwhile."""
+        key = _key(trace)
+        self._begin(key, workflow_plan(trace), set_value(_TRACE, trace.trace_id))
+        if key in self._open:
+            self._open[trace.trace_id] = self._open[key]
 
     def _start(self, span: Any) -> None:
         data = span.span_data
@@ -111,9 +116,9 @@ class AgentsProcessor:
 
     def _resume(self, span: Any) -> None:
         """Begin with its first span the workflow of a trace that goes on after its end, as an approved run does."""
-        trace = self.current_trace()
+        trace = self.current_trace() if self._around(span) is None else None
         if trace is not None and trace.trace_id == span.trace_id:
-            self._begin(span.span_id, workflow_plan(trace), None)
+            self._begin(span.span_id, workflow_plan(trace), set_value(_TRACE, trace.trace_id))
 
     def _around(self, span: Any) -> _Open | None:
         return self._open.get(span.parent_id or "") or self._open.get(span.trace_id)
@@ -123,11 +128,10 @@ class AgentsProcessor:
         known, current = self._around(span), get_current()
         if known is None:
             return current
-        around, here = get_current_span(known.context), get_current_span(current)
-        same = around.get_span_context().trace_id == here.get_span_context().trace_id
-        return current if same and here.is_recording() and around.get_span_context().is_valid else known.context
+        inside = current.get(_TRACE) == span.trace_id and get_current_span(current).is_recording()
+        return current if inside else known.context
 
-    def _begin(self, key: str, plan: Plan, above: Context | None) -> None:
+    def _begin(self, key: str, plan: Plan, above: Context) -> None:
         before = get_current()
         run = begun(plan, context=above)
         if run is not None:
@@ -151,9 +155,13 @@ class AgentsProcessor:
             attach(opened.before)  # another task than the one that began it may end it: a token would not fit there
         return opened
 
-    def _end_trace(self, key: str) -> None:
-        opened = self._take(key)
-        if opened is not None and opened.run is not None:
+    def _end_trace(self, trace: Any) -> None:
+        opened = self._take(_key(trace))
+        if opened is None:
+            return
+        if self._open.get(trace.trace_id) is opened:
+            del self._open[trace.trace_id]
+        if opened.run is not None:
             _finish(opened.run, _left_by(opened))
 
     def _end(self, span: Any) -> None:
@@ -233,6 +241,10 @@ def stop_agents() -> None:
     instrumentor = AgentsInstrumentor()
     if instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.uninstrument()
+
+
+def _key(trace: Any) -> str:
+    return f"trace at {id(trace)}"
 
 
 def _sees_nobody(data: Any) -> bool:
