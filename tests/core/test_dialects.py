@@ -150,11 +150,22 @@ def test_a_whole_float_is_a_count():
         ({}, {"failed": True}, CallStatus.ERROR, "_OTHER"),
         ({}, {"exception_type": "KeyError"}, CallStatus.OK, None),
         ({"error.type": "asyncio.CancelledError"}, {"failed": True}, CallStatus.CANCELLED, "asyncio.CancelledError"),
+        ({}, {"failed": True, "exception_type": "GeneratorExit"}, CallStatus.ABANDONED, None),
+        ({"error.type": "builtins.GeneratorExit"}, {"failed": True}, CallStatus.ABANDONED, None),
     ],
 )
 def test_how_a_span_failed_is_how_the_call_did(attributes, facts, status, error):
     call = call_of({**CURRENT, **attributes}, **facts)
     assert (call.status, call.error_type) == (status, error)
+
+
+def test_what_llamaindex_does_before_an_agents_call_is_no_call():
+    attributes = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o-mini"}
+    span = SpanFacts("OpenAI._prepare_chat_with_tools", attributes, 1, 2)
+    assert read_call(span, "c") is None
+    assert role_of(attributes, span.name) is Role.OTHER
+    assert is_recognised(attributes, span.name)
+    assert read_call(span._replace(name="OpenAI.astream_chat"), "c").response_model == "gpt-4o-mini"
 
 
 def test_a_cost_that_the_provider_stated_is_taken_and_one_that_somebody_computed_is_not():

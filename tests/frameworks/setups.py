@@ -26,6 +26,13 @@ try:
 except openai.InternalServerError:
     pass
 """
+LEFT = """
+from langchain_openai import ChatOpenAI
+model = ChatOpenAI(model="gpt-4o-mini", max_retries=0)
+model.invoke("a word")
+for _ in model.stream("a word"):
+    break
+"""
 LANGGRAPH = """
 from langchain.agents import create_agent
 from langchain_core.tools import tool
@@ -84,6 +91,19 @@ try:
     failing.complete("a word")
 except openai.InternalServerError:
     pass
+"""
+LLAMAINDEX_AGENT = """
+import asyncio
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.llms.openai import OpenAI
+async def weather(city: str) -> str:
+    "The weather of a city."
+    return "mild"
+model = OpenAI(model="gpt-4o-mini", api_base=os.environ["OPENAI_BASE_URL"], max_retries=0)
+async def main():
+    with spanwatch.request(user_id="u-1"):
+        await FunctionAgent(tools=[weather], llm=model).run(user_msg="hi")
+asyncio.run(main())
 """
 LITELLM = """
 import litellm
@@ -145,6 +165,21 @@ async def main():
         await Runner.run(Agent(name="plain", model="gpt-4o-mini", model_settings=failing), "a word")
     except openai.BadRequestError:
         pass
+asyncio.run(main())
+"""
+AGENTS_LITELLM = """
+import asyncio, litellm
+from agents import Agent, ModelSettings, Runner
+from agents.extensions.models.litellm_model import LitellmModel
+litellm.suppress_debug_info = True
+places = {"openai/gpt-4o-mini": None, "anthropic/claude-sonnet-4-5": os.environ["ANTHROPIC_BASE_URL"]}
+async def main():
+    for name, url in places.items():
+        model = LitellmModel(model=name, base_url=url, api_key="demo")
+        desk = Agent(name="desk", model=model, model_settings=ModelSettings(include_usage=True))
+        await Runner.run(desk, "a word")
+        async for _ in Runner.run_streamed(desk, "a word").stream_events():
+            pass
 asyncio.run(main())
 """
 PYDANTIC_AI = """
@@ -289,6 +324,12 @@ THREE, FAILING = [(OK, MINI)] * 3, [(BAD, None)]
 SERVED = ("invoke_agent desk", "MCP send tools/call weather", "tools/call weather", 1)
 SETUPS = {
     "OpenAI Agents SDK": Setup(AGENTS, THREE + FAILING, ("openai-agents",), "openai-agents", "", picture=True),
+    "OpenAI Agents SDK, models of LiteLLM": Setup(
+        AGENTS_LITELLM,
+        [(OK, MINI)] * 2 + [(OK, SONNET)] * 2,
+        ("openai-agents", "litellm"),
+        "openai-agents",
+    ),
     "LangChain": Setup(LANGCHAIN, THREE + FAILING, CHAIN, lines=ALONE),
     "LangChain, OpenLLMetry": Setup(
         LANGCHAIN, THREE + FAILING, (*CHAIN, OF_TRACELOOP.format("langchain")), lines=TRACELOOP
@@ -296,6 +337,9 @@ SETUPS = {
     "LangChain, OpenInference": Setup(LANGCHAIN, THREE + FAILING, (*CHAIN, OF_ARIZE.format("langchain")), "langchain"),
     "LangChain that retries, OpenInference": Setup(
         RETRIED, FAILING * 2 + THREE[:1], (*CHAIN, OF_ARIZE.format("langchain")), "langchain"
+    ),
+    "LangChain whose stream is left, OpenInference": Setup(
+        LEFT, [(OK, MINI), ("abandoned", None)], (*CHAIN, OF_ARIZE.format("langchain")), "langchain"
     ),
     "LangGraph, OpenLLMetry": Setup(LANGGRAPH, THREE[:2], (*GRAPH, OF_TRACELOOP.format("langchain")), lines=TRACELOOP),
     "LangGraph, OpenInference": Setup(
@@ -314,6 +358,13 @@ SETUPS = {
         ("llama-index-core", "llama-index-llms-openai", OF_ARIZE.format("llama-index")),
         "llamaindex",
         picture=True,
+    ),
+    "LlamaIndex's agent, OpenInference": Setup(
+        LLAMAINDEX_AGENT,
+        THREE[:2],
+        ("llama-index-core", "llama-index-llms-openai", OF_ARIZE.format("llama-index")),
+        "llamaindex",
+        more=((ROLLED_UP, [(2, 2 * MINI / 1e9)]),),
     ),
     "Pydantic AI": Setup(PYDANTIC_AI, THREE + FAILING, ("pydantic-ai-slim",), "pydantic-ai", picture=True),
     "LiteLLM": Setup(LITELLM, THREE[:2], ("litellm",), lines=ALONE),
@@ -402,7 +453,7 @@ def environment(server, stub):
 
 def run(place, setup, environ):
     """Run a set-up as a program of its own."""
-    quiet = QUIET if setup.program is AGENTS else ""
+    quiet = QUIET if setup.page == "openai-agents" else ""
     lines = setup.lines or lines_of(setup.page)
     begin, end = "import os\n", "import spanwatch\nassert spanwatch.flush()\n"
     program = setup.program

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from demo.server import Config, DemoServer
-from tests.frameworks.setups import OK, PAGES, SETUPS, environment, run, tree
+from tests.frameworks.setups import BAD, PAGES, SETUPS, environment, run, tree
 from tests.frameworks.stub import Stub
 from tests.programs import Place
 
@@ -45,7 +45,7 @@ def is_missing(package):
 def row(name, setup):
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in setup.packages)
     priced = sum(nano is not None for _, nano in setup.calls)
-    failed = sum(status != OK for status, _ in setup.calls)
+    failed = sum(status == BAD for status, _ in setup.calls)
     return f"| {name} | {versions} | {len(setup.calls)} | {priced} | {failed} |"
 
 
@@ -95,6 +95,20 @@ def test_every_call_is_counted_once_and_priced_and_the_page_shows_the_tree(tmp_p
     if setup.attempts is not None:
         assert len(servers[1].seen) == setup.attempts
     table.append(row(name, setup))
+
+
+@pytest.mark.parametrize("name", ["LangGraph, OpenInference", "LlamaIndex, OpenInference"])
+def test_the_variables_that_a_page_names_keep_prompts_and_answers_out(tmp_path, servers, name):
+    setup = SETUPS[name]
+    if any(is_missing(package) for package in setup.packages):
+        pytest.skip("needs it: pip install --group frameworks")
+    page = (PAGES / f"{setup.page}.md").read_text(encoding="utf-8")
+    hidden = dict.fromkeys(re.findall(r"`(OPENINFERENCE_HIDE_\w+)=true`", page), "true")
+    place = Place(tmp_path, servers[0])
+    run(place, setup, {**environment(*servers), **hidden})
+    assert place.rows("SELECT count(*) FROM spans WHERE body LIKE '%__REDACTED__%'")[0][0] > 0
+    told = "body LIKE '%amber birch%' OR body LIKE '%a word%' OR body LIKE '%\"hi%'"
+    assert place.rows(f"SELECT count(*) FROM spans WHERE {told}") == [(0,)]
 
 
 def test_every_page_has_its_lines_its_picture_and_what_is_missing():

@@ -11,6 +11,7 @@ KIND = "openinference.span.kind"
 PARAMETERS = ("llm.invocation_parameters", "embedding.invocation_parameters")
 FIRST_TOKEN = "First Token Stream Event"  # noqa: S105 (the name of an event)
 _FETCHING = "Response"  # the span of a response that is created, and of one that is only fetched
+_PREPARING = "._prepare_chat_with_tools"  # LlamaIndex's step before an agent's call, traced as if it were one
 
 
 def asked(attributes: Attributes) -> Fields:
@@ -23,6 +24,8 @@ def operation(attributes: Attributes, name: str) -> str | None:
     kind = text(attributes.get(KIND))
     if kind is None:
         return None
+    if kind == "LLM" and name.endswith(_PREPARING):
+        return names.PREPARE_REQUEST
     fetching = kind == "LLM" and name == _FETCHING and PARAMETERS[0] in attributes
     if fetching and not _parameters(attributes).keys() & _NAMED:
         return names.FETCH_RESPONSE

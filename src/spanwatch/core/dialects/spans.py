@@ -128,6 +128,8 @@ def _include(known: Fields, usage: Fields, further: bedrock.Context = ()) -> Non
 
 def _outcome(error_type: str | None) -> tuple[CallStatus, str | None]:
     """How a call ended that did not end well."""
+    if error_type is not None and error_type.rpartition(".")[2] == "GeneratorExit":  # who read the stream left it
+        return CallStatus.ABANDONED, None
     if error_type is not None and "cancelled" in error_type.lower():
         return CallStatus.CANCELLED, error_type
     if error_type is not None and error_type.rpartition(".")[2] in _REFUSALS:

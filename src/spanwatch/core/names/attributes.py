@@ -15,6 +15,7 @@ TEXT_COMPLETION = "text_completion"
 GENERATE_CONTENT = "generate_content"
 EMBEDDINGS = "embeddings"
 FETCH_RESPONSE = "fetch_response"
+PREPARE_REQUEST = "prepare_request"  # a request is put together, and sent by the span after it
 REPORTED_COST = "reported_cost"  # an amount that the application states, beside its model calls
 INVOKE_AGENT = "invoke_agent"
 INVOKE_WORKFLOW = "invoke_workflow"
